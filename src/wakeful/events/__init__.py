@@ -1,0 +1,67 @@
+"""What are the nouns? Everything that happens is one of these events, written once to the journal."""
+
+from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
+from wakeful.events.entry import Cursor, Entry
+from wakeful.events.errors import WakefulError
+from wakeful.events.model import (
+    ActionRequest,
+    ActionResult,
+    Answer,
+    Event,
+    Health,
+    Notification,
+    Observation,
+    Prediction,
+    Question,
+    Quiet,
+    Salience,
+    Session,
+    SetAside,
+    Summary,
+    Thought,
+    ThoughtFailed,
+    ThoughtStarted,
+)
+from wakeful.events.words import (
+    SEVERITIES,
+    ActionType,
+    Form,
+    HealthState,
+    Provenance,
+    Severity,
+    WakeReason,
+)
+
+__all__ = [
+    "SEVERITIES",
+    "ActionRequest",
+    "ActionResult",
+    "ActionType",
+    "Answer",
+    "Cursor",
+    "Entry",
+    "Event",
+    "Form",
+    "Health",
+    "HealthState",
+    "Notification",
+    "Observation",
+    "Prediction",
+    "Provenance",
+    "Question",
+    "Quiet",
+    "Salience",
+    "Session",
+    "SetAside",
+    "Severity",
+    "Summary",
+    "Thought",
+    "ThoughtFailed",
+    "ThoughtStarted",
+    "UnknownEvent",
+    "WakeReason",
+    "WakefulError",
+    "decode",
+    "encode",
+    "kind_of",
+]

@@ -1,0 +1,99 @@
+"""The shape of a thought as the model writes it, and the JSON Schema that holds the model to it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from wakeful.events import SEVERITIES, ActionType, Severity
+
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class AttentionShares(msgspec.Struct, frozen=True):
+    """How the model divided its attention; each share in [0, 1]."""
+
+    internal: Share
+    external: Share
+    memory: Share
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One thought, field by field in the order in which it is written: what is seen comes before the verdict.
+
+    evidence: citations such as `#1234`, each of them offered in the prompt
+    """
+
+    focus: str
+    evidence: list[str]
+    observed: str
+    assessment: str
+    severity: Severity
+    expected: str
+    prediction_error: Share
+    attention: AttentionShares
+    action_needed: bool
+    action_type: ActionType
+    action_details: str
+    next_prediction: str
+    confidence: Share
+    self_assessment: str
+
+
+class AskReply(msgspec.Struct, frozen=True):
+    """The answer to a person's question, with the journal entries that it used."""
+
+    answer: str
+    evidence: list[str]
+
+
+def reply_schema(citable: Sequence[str]) -> dict[str, Any]:
+    """JSON Schema of `Reply` in which `evidence` can name nothing but `citable`.
+
+    Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
+    """
+    text = {"type": "string"}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    shares = {
+        "type": "object",
+        "properties": {"internal": share, "external": share, "memory": share},
+        "required": ["internal", "external", "memory"],
+        "additionalProperties": False,
+    }
+    properties: dict[str, Any] = {
+        "focus": text,
+        "evidence": _citations(citable),
+        "observed": text,
+        "assessment": text,
+        "severity": {"type": "string", "enum": list(SEVERITIES)},
+        "expected": text,
+        "prediction_error": share,
+        "attention": shares,
+        "action_needed": {"type": "boolean"},
+        "action_type": {"type": "string", "enum": ["observe", "reflect", "delegate", "update_model"]},
+        "action_details": text,
+        "next_prediction": text,
+        "confidence": share,
+        "self_assessment": text,
+    }
+    return _object(properties)
+
+
+def ask_schema(citable: Sequence[str]) -> dict[str, Any]:
+    """JSON Schema of `AskReply`."""
+    return _object({"answer": {"type": "string"}, "evidence": _citations(citable)})
+
+
+def _citations(citable: Sequence[str]) -> dict[str, Any]:
+    if not citable:
+        return {"type": "array", "items": {"type": "string"}, "maxItems": 0}
+    return {"type": "array", "items": {"type": "string", "enum": list(citable)}}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
