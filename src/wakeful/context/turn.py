@@ -1,8 +1,9 @@
 """The turn that puts a moment before the model: what was seen, what comes back to mind, and last what changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from wakeful.context.render import as_data, entry_line, observation_line
 from wakeful.events import Entry, Observation, Salience, WakeReason
@@ -24,13 +25,18 @@ def moment(
     reason: WakeReason,
     expected: str,
     recalled: Sequence[Entry] = (),
+    others: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
     """The user turn of one cycle; the clock stands at its very end, so that nothing before it changes.
 
+    others: how many more salient observations there were that are not shown, by source
     expected: what the thought before this one predicted, "" for none
     """
     lines = ["Observations:"] if seen else ["Observations: none"]
     lines += [observation_line(each.seq, each.observation, each.salience) for each in seen]
+    if others:
+        told = ", ".join(f"{as_data(source, max_chars=80)} {count}" for source, count in others.items())
+        lines.append(f"And more, not shown: {told}")
     if recalled:
         lines.append("Remembered:")
         lines += [entry_line(entry) for entry in recalled]

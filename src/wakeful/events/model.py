@@ -96,10 +96,10 @@ class Salience(Event, frozen=True, kw_only=True, tag="salience"):
 
 
 class ThoughtStarted(Event, frozen=True, kw_only=True, tag="thought_started"):
-    """The mind begins to think; without a `thought` of the same `cycle` after it, it was interrupted.
+    """The mind begins to think; without an event of the same `cycle` that concludes it, it was interrupted.
 
-    cycle: identifies the thought through its attempts (the same again after a crash)
-    attempt: 1 for the first, counted over restarts
+    attempt: 1 for the first time that this evidence is thought about, counted over restarts
+    evidence: the observations that the prompt holds
     """
 
     cycle: str
@@ -163,6 +163,7 @@ class ThoughtFailed(Event, frozen=True, kw_only=True, tag="thought_failed"):
 
     error: what happened, in one sentence; raw: what the model had said, cut to a bounded length
     retried: whether the same evidence will be thought about again
+    interrupted: whether the answer broke off, which counts towards setting the evidence aside
     """
 
     cycle: str
@@ -171,6 +172,7 @@ class ThoughtFailed(Event, frozen=True, kw_only=True, tag="thought_failed"):
     raw: str = ""
     evidence: tuple[int, ...] = ()
     retried: bool = False
+    interrupted: bool = False
 
     @property
     def origin(self) -> str:

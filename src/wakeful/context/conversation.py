@@ -1,0 +1,167 @@
+"""The prompt from thought to thought, laid out so that the server's prefix cache is used.
+
+    system    the rules                                   never changes
+    user      Earlier: gists of what left the prompt      changes at compaction only
+              the oldest moment that is still whole       ┐
+    assistant its thought                                 │ appended to, never edited
+    …                                                     ┘
+    user      this moment, the clock at its very end      new
+
+A prompt that no longer fits is compacted in one large step: the oldest turns leave until a quarter of the room is
+taken. Re-reading what stays is then paid once in many thoughts. With a share k kept, a context filled F times over
+costs F / (1 - k) of its size, so tokens read per new token approach 1 / (1 - k): 1.33 for a quarter; a window that
+slides by one message re-reads the whole context at every thought.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from wakeful.context.tokens import TokenEstimate
+
+Role = Literal["system", "user", "assistant"]
+
+KEEP_SHARE = 0.25
+"""Share of the room for turns that compaction leaves filled."""
+
+MAX_GISTS = 12
+"""Gists kept in `Earlier`, newest last; older ones are found by recall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One moment and the thought that it led to.
+
+    user, reply: exactly the texts that were sent and received, byte for byte
+    gist: the thought in one line, which stands for the turn once it has left the prompt
+    seq: sequence number of the thought in the journal
+    """
+
+    user: str
+    reply: str
+    gist: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A prompt that fits.
+
+    messages: (role, text) in order; tokens: estimated size of the whole, on the safe side
+    left: the turns that had to leave to make room, oldest first
+    """
+
+    messages: tuple[tuple[Role, str], ...]
+    tokens: int
+    left: tuple[Turn, ...] = ()
+
+
+class Conversation:
+    """The turns that the model still sees, within the room that its context leaves.
+
+    rules: the system message
+    context_tokens: the loaded model's context length
+    answer_tokens: room kept for the answer
+    """
+
+    def __init__(
+        self,
+        rules: str,
+        *,
+        context_tokens: int,
+        answer_tokens: int,
+        estimate: TokenEstimate | None = None,
+    ) -> None:
+        self.rules = rules
+        self.estimate = estimate or TokenEstimate()
+        self._context_tokens = context_tokens
+        self._answer_tokens = answer_tokens
+        self._turns: list[Turn] = []
+        self._gists: list[str] = []
+        self._known_tokens: int | None = None  # the server's own count of all up to the last reply
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """The turns still in the prompt, oldest first."""
+        return tuple(self._turns)
+
+    @property
+    def room_tokens(self) -> int:
+        """What a prompt may have at most."""
+        return max(self._context_tokens - self._answer_tokens, 0)
+
+    @property
+    def moment_tokens(self) -> int:
+        """What one moment may have at most, so that some history still fits beside it."""
+        fixed = self.estimate.message_tokens(self.rules)
+        return max((self.room_tokens - fixed) // 2, 0)
+
+    def lay_out(self, moment: str) -> Layout:
+        """The prompt for `moment`, after compaction where it would not fit otherwise."""
+        tokens = self._tokens_with(moment)
+        left: tuple[Turn, ...] = ()
+        if tokens > self.room_tokens:
+            left = self._compact(moment)
+            tokens = self._tokens_with(moment)
+        return Layout(messages=tuple(self._messages(moment)), tokens=tokens, left=left)
+
+    def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+        """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
+        if prompt_tokens:
+            sent = self._messages(turn.user)
+            size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in sent)
+            self.estimate.learn(prompt_bytes=size, messages=len(sent), prompt_tokens=prompt_tokens)
+            self._known_tokens = prompt_tokens + completion_tokens
+        else:
+            self._known_tokens = None
+        self._turns.append(turn)
+
+    def restore(self, turns: Sequence[Turn]) -> None:
+        """Begins with turns of an earlier run; what is too old to fit is kept as gists."""
+        self._turns = list(turns)
+        self._gists = []
+        self._known_tokens = None
+        if self._tokens_with("") > self.room_tokens:
+            self._compact("")
+
+    def overflowed(self, moment: str) -> Layout:
+        """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
+        self.estimate.too_low()
+        left = self._compact(moment)
+        return Layout(messages=tuple(self._messages(moment)), tokens=self._tokens_with(moment), left=left)
+
+    def _messages(self, moment: str) -> list[tuple[Role, str]]:
+        messages: list[tuple[Role, str]] = [("system", self.rules)]
+        for position, turn in enumerate(self._turns):
+            messages.append(("user", self._with_gists(turn.user) if position == 0 else turn.user))
+            messages.append(("assistant", turn.reply))
+        messages.append(("user", moment if self._turns else self._with_gists(moment)))
+        return messages
+
+    def _with_gists(self, text: str) -> str:
+        if not self._gists:
+            return text
+        return "\n".join(["Earlier:", *(f"- {gist}" for gist in self._gists), text])
+
+    def _tokens_with(self, moment: str) -> int:
+        if self._known_tokens is not None and self._turns:
+            return self._known_tokens + self.estimate.message_tokens(moment)
+        return sum(self.estimate.message_tokens(text) for _, text in self._messages(moment))
+
+    def _compact(self, moment: str) -> tuple[Turn, ...]:
+        """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
+        self._known_tokens = None
+        left: list[Turn] = []
+        fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
+        goal = (self.room_tokens - fixed) * KEEP_SHARE
+        while self._turns and self._turn_tokens() > goal:
+            turn = self._turns.pop(0)
+            left.append(turn)
+            self._gists = [*self._gists, turn.gist][-MAX_GISTS:]
+        while self._gists and self._tokens_with(moment) > self.room_tokens:
+            self._gists.pop(0)
+        return tuple(left)
+
+    def _turn_tokens(self) -> int:
+        message_tokens = self.estimate.message_tokens
+        return sum(message_tokens(turn.user) + message_tokens(turn.reply) for turn in self._turns)

@@ -1,0 +1,115 @@
+"""What a mind that starts finds of the one before it: the conversation, what still waits, what was interrupted."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+
+from wakeful.context import Seen, Turn, cite, clock, moment
+from wakeful.events import (
+    Cursor,
+    Entry,
+    Observation,
+    Salience,
+    SetAside,
+    Thought,
+    ThoughtFailed,
+    ThoughtStarted,
+)
+from wakeful.journal import Journal
+from wakeful.mind.schema import AttentionShares, Reply
+
+CONSUMER = "mind"
+"""The name under which the mind's place in the journal is kept."""
+
+_KINDS = ("salience", "thought_started", "thought", "thought_failed", "set_aside")
+
+_TURNS = 12
+"""Thoughts of the last run that the conversation begins with, where they fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Salient observations that no thought has consumed yet, each with the place just after its salience."""
+
+    seen: tuple[tuple[Seen, Cursor], ...]
+    attempts: dict[int, int]
+
+
+async def waiting(journal: Journal) -> Waiting:
+    """Reads what the last run left undone, from the mind's place in the journal on."""
+    saliences: list[tuple[Salience, Cursor]] = []
+    started: dict[str, ThoughtStarted] = {}
+    attempts: Counter[int] = Counter()
+    async for entry in _from(journal, await journal.cursor(CONSUMER)):
+        match entry.event:
+            case Salience() as salience:
+                saliences.append((salience, entry.cursor))
+            case ThoughtStarted() as begun:
+                started[begun.cycle] = begun
+            case Thought() | SetAside():
+                started.pop(entry.event.cycle, None)
+            case ThoughtFailed() as failed:
+                started.pop(failed.cycle, None)
+                if failed.interrupted:
+                    attempts.update(failed.evidence)
+            case _:
+                pass
+    for begun in started.values():  # begun and never concluded: the program died while thinking
+        attempts.update(begun.evidence)
+    entries = {entry.seq: entry.event for entry in await journal.get({each.about for each, _ in saliences})}
+    seen: list[tuple[Seen, Cursor]] = []
+    for salience, cursor in saliences:
+        observation = entries.get(salience.about)
+        if isinstance(observation, Observation):
+            seen.append((Seen(salience.about, observation, salience), cursor))
+    return Waiting(seen=tuple(seen), attempts=dict(attempts))
+
+
+async def turns(journal: Journal) -> list[Turn]:
+    """The last thoughts of the journal as turns of a conversation, oldest first."""
+    newest = await journal.read(kinds=("thought",), limit=_TURNS, newest_first=True)
+    thoughts = [(entry.seq, entry.event) for entry in reversed(newest) if isinstance(entry.event, Thought)]
+    cited = {seq for _, thought in thoughts for seq in thought.evidence}
+    found = {entry.seq: entry for entry in await journal.get(cited)}
+    return [_turn(seq, thought, found) for seq, thought in thoughts]
+
+
+def _turn(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:
+    seen: list[Seen] = []
+    for about in thought.evidence:
+        entry = found.get(about)
+        if entry is not None and isinstance(entry.event, Observation):
+            seen.append(Seen(about, entry.event))
+    reply = Reply(
+        focus=thought.focus,
+        evidence=[cite(each.seq) for each in seen],
+        observed=thought.observed,
+        assessment=thought.assessment,
+        severity=thought.severity,
+        expected=thought.expected,
+        prediction_error=thought.prediction_error,
+        attention=AttentionShares(
+            thought.attention_internal, thought.attention_external, thought.attention_memory
+        ),
+        action_needed=thought.action_needed,
+        action_type=thought.action_type,
+        action_details=thought.action_details,
+        next_prediction=thought.next_prediction,
+        confidence=thought.confidence,
+        self_assessment=thought.self_assessment,
+    )
+    return Turn(
+        user=moment(seen, now_ns=thought.at_ns, reason=thought.reason, expected=thought.expected),
+        reply=msgspec.json.encode(reply).decode(),
+        gist=f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}",
+        seq=seq,
+    )
+
+
+async def _from(journal: Journal, cursor: Cursor) -> AsyncIterator[Entry]:
+    while entries := await journal.read(cursor, limit=1000, kinds=_KINDS):
+        for entry in entries:
+            yield entry
+        cursor = entries[-1].cursor

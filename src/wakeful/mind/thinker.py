@@ -1,0 +1,142 @@
+"""One answer from the model: sent, streamed, checked, repaired once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from wakeful.context import Role
+from wakeful.events import WakefulError
+from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ContentDelta, Finished
+
+T = TypeVar("T")
+Messages = Sequence[tuple[Role, str]]
+OnText = Callable[[str], None]
+"""Is called with the whole text so far, each time that some more of it has come."""
+
+MAX_RAW_CHARS = 2000
+"""How much of an unusable answer is kept for a person to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Which model thinks, and what is known about it.
+
+    name: as the server calls it; context_tokens: what the loaded instance really has
+    server: `LM Studio`, `built-in engine`, for people; pilot: whether it is Wakeful's own small stand-in
+    """
+
+    name: str
+    context_tokens: int
+    server: str
+    base_url: str
+    pilot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T]):
+    """A valid answer.
+
+    text: exactly what the model wrote, so that it can stand in the next prompt byte for byte
+    results: every request that it took, the last one being the answer's own
+    """
+
+    value: T
+    text: str
+    results: tuple[ChatResult, ...]
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the first answer was unusable."""
+        return len(self.results) > 1
+
+
+class UnusableAnswer(WakefulError):
+    """The model answered, and again after being told what was wrong, but not with what was asked for.
+
+    raw: the last answer, cut to a bounded length
+    """
+
+    def __init__(self, message: str, *, raw: str) -> None:
+        super().__init__(message)
+        self.raw = raw[:MAX_RAW_CHARS]
+
+
+class Thinker:
+    """Asks one model for answers of a given shape."""
+
+    def __init__(
+        self,
+        client: AsyncLMStudioClient,
+        facts: ModelFacts,
+        *,
+        answer_tokens: int,
+        temperature: float = 0.2,
+    ) -> None:
+        self.client = client
+        self.facts = facts
+        self.answer_tokens = answer_tokens
+        self._temperature = temperature
+
+    async def ask(
+        self,
+        messages: Messages,
+        shape: type[T],
+        schema: dict[str, Any],
+        *,
+        check: Callable[[T], str] | None = None,
+        on_text: OnText | None = None,
+    ) -> Answered[T]:
+        """An answer of the shape, after at most one repair.
+
+        check: gives what is wrong with a parsed answer, "" for nothing
+        Raises UnusableAnswer when the repaired answer is no better, and every LMStudioError of the client.
+        """
+        first = await self._stream(messages, schema, on_text)
+        value, wrong = _parse(first.text, shape, check)
+        if value is not None:
+            return Answered(value=value, text=first.text, results=(first,))
+        again: Messages = [
+            *messages,
+            ("assistant", first.text[:MAX_RAW_CHARS]),
+            ("user", f"That answer can't be used: {wrong}. Answer again with one whole JSON object."),
+        ]
+        second = await self._stream(again, schema, on_text)
+        value, wrong = _parse(second.text, shape, check)
+        if value is None:
+            raise UnusableAnswer(f"The model's answer can't be used: {wrong}.", raw=second.text)
+        return Answered(value=value, text=second.text, results=(first, second))
+
+    async def _stream(self, messages: Messages, schema: dict[str, Any], on_text: OnText | None) -> ChatResult:
+        text = ""
+        async for event in self.client.stream(
+            [{"role": role, "content": content} for role, content in messages],
+            model=self.facts.name,
+            json_schema=schema,
+            max_tokens=self.answer_tokens,
+            temperature=self._temperature,
+        ):
+            match event:
+                case ContentDelta():
+                    text += event.text
+                    if on_text is not None:
+                        on_text(text)
+                case Finished():
+                    return event.result
+                case _:
+                    pass
+        raise AssertionError("the client ends a stream with Finished or an error")
+
+
+def _parse(text: str, shape: type[T], check: Callable[[T], str] | None) -> tuple[T | None, str]:
+    """The value, or what is wrong with the text. Anything around the outermost braces is passed over."""
+    begin, end = text.find("{"), text.rfind("}")
+    if begin < 0 or end < begin:
+        return None, "it holds no whole JSON object"
+    try:
+        value = msgspec.json.decode(text[begin : end + 1], type=shape)
+    except msgspec.DecodeError as error:  # covers ValidationError
+        return None, str(error)
+    wrong = check(value) if check else ""
+    return (None, wrong) if wrong else (value, "")

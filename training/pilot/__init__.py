@@ -1,0 +1,1 @@
+"""How is the pilot model made? Generated text, a tokenizer, a small llama, GGUF, and the measure of it."""

@@ -1,0 +1,196 @@
+"""Whole conversations in the words that Wakeful's prompts use, made with Wakeful's own code so that they can't drift."""
+
+import random
+from dataclasses import dataclass
+
+import msgspec
+from training.pilot.cases import Case, draw
+from training.pilot.names import Names
+
+from wakeful.context.render import cite, clock, entry_line
+from wakeful.context.turn import Seen, moment, question
+from wakeful.events import Cursor, Entry, Observation, Salience, Thought
+from wakeful.mind.prompt import ASK, PILOT, prompt
+from wakeful.mind.schema import AskReply, AttentionShares, Reply
+
+ORDER = {"info": 0, "warning": 1, "critical": 2}
+START_NS = 1_767_225_600 * 10**9  # 2026-01-01
+YEAR_S = 360 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One user turn, its answer, and the case that the answer is about."""
+
+    user: str
+    reply: str
+    case: Case | None = None
+    cited: tuple[str, ...] = ()
+
+
+def conversation(names: Names, turns: int) -> list[tuple[str, str]]:
+    """A system message and `turns` exchanges, as (role, text)."""
+    rng = names.rng
+    at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
+    seq = rng.randint(1, 10 ** rng.randint(1, 7))
+    messages = [("system", prompt(PILOT))]
+    expected = "" if rng.random() < 0.5 else draw(names).prediction
+    for number in range(turns):
+        exchange, seq, at_ns, expected = thought_exchange(names, seq, at_ns, expected)
+        user = exchange.user
+        if number == 0 and rng.random() < 0.3:
+            user = _earlier(names) + user
+        messages += [("user", user), ("assistant", exchange.reply)]
+    return messages
+
+
+def thought_exchange(names: Names, seq: int, at_ns: int, expected: str) -> tuple[Exchange, int, int, str]:
+    """One moment and its thought, with where the next one begins."""
+    rng = names.rng
+    count = rng.choices([0, 1, 2, 3, 4, 6], [1, 9, 4, 3, 2, 1])[0]
+    cases = [draw(names) for _ in range(count)]
+    seen: list[Seen] = []
+    for case in cases:
+        at_ns += rng.randint(0, 40) * 10**9
+        seen.append(as_seen(case, seq, at_ns))
+        seq += rng.choice([1, 1, 2, rng.randint(1, 300)])
+    reason = rng.choice(["salience"] * 6 + ["retry", "scheduled", "due", "asked"]) if cases else "idle"
+    worst = max(range(count), key=lambda at: ORDER[cases[at].severity], default=None)  # the first of the worst
+    case = None if worst is None else cases[worst]
+    fulfilled = bool(expected and case and rng.random() < 0.15)
+    if fulfilled and case:
+        expected = case.prediction
+    others = {names.container(): rng.randint(1, 900)} if rng.random() < 0.04 else {}
+    recalled = [_memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 6 + [1, 2, 3]))]
+    user = moment(seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled)
+    cited = (cite(seen[worst].seq),) if worst is not None else ()
+    reply = _reply(case, cited, expected, fulfilled, rng)
+    text = msgspec.json.encode(reply).decode()
+    return Exchange(user, text, case, cited), seq, at_ns + 60 * 10**9, reply.next_prediction
+
+
+def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
+    observation = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
+    salience = None
+    if case.reasons:
+        salience = Salience(
+            at_ns=at_ns, about=seq, source=case.source, surprise_nats=5, precision=1, salience=0.9, threshold=0.5,
+            reasons=case.reasons,
+        )  # fmt: skip
+    return Seen(seq, observation, salience)
+
+
+def _reply(case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: bool, rng: random.Random) -> Reply:
+    if case is None:
+        return Reply(
+            focus="nothing new", evidence=[], observed="nothing stood out", assessment="All is quiet.",
+            severity="info", expected=expected, prediction_error=0.1, attention=AttentionShares(0.6, 0.2, 0.2),
+            action_needed=False, action_type="reflect", action_details="", next_prediction="it stays quiet",
+            confidence=0.8, self_assessment="There was nothing to judge.",
+        )  # fmt: skip
+    info = case.severity == "info"
+    error = 0.1 if fulfilled else (0.2 if info else {"warning": 0.6, "critical": 0.9}[case.severity])
+    return Reply(
+        focus=case.focus, evidence=list(cited), observed=case.observed, assessment=case.assessment,
+        severity=case.severity, expected=expected, prediction_error=error,
+        attention=AttentionShares(0.1, 0.8, 0.1), action_needed=bool(case.action), action_type="observe" if case.action else "reflect",
+        action_details=case.action, next_prediction=case.prediction,
+        confidence={"info": 0.8, "warning": 0.6, "critical": 0.7}[case.severity],
+        self_assessment={
+            "info": "A routine event, easy to judge.",
+            "warning": "Worth a look; the cause is not known.",
+            "critical": "Serious; a person should know.",
+        }[case.severity],
+    )  # fmt: skip
+
+
+def ask_conversation(names: Names) -> list[tuple[str, str]]:
+    """A person's question over journal lines, and its answer."""
+    exchange = ask_exchange(names)
+    return [("system", prompt(ASK)), ("user", exchange.user), ("assistant", exchange.reply)]
+
+
+def ask_exchange(names: Names) -> Exchange:
+    rng = names.rng
+    at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
+    seq = rng.randint(1, 10 ** rng.randint(1, 7))
+    entries: list[Entry] = []
+    cases: list[Case] = []
+    for _ in range(rng.randint(0, 7)):
+        case = draw(names)
+        at_ns += rng.randint(1, 600) * 10**9
+        seq += rng.randint(1, 200)
+        if rng.random() < 0.5:
+            event = _thought(case, at_ns)
+        else:
+            event = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
+        entries.append(Entry(seq, Cursor(""), event))
+        cases.append(case)
+    asked = rng.choice(
+        "what happened in the last hour?|what happened last night?|anything wrong?|is all well?|what failed tonight?|"
+        "did anything fail?|what should I look at?|how is the machine?|what did you see?|any trouble since yesterday?".split("|")
+    )
+    picked = [at for at in range(len(cases)) if cases[at].severity != "info"]
+    if len(picked) > 3:
+        picked = sorted(sorted(picked, key=lambda at: -ORDER[cases[at].severity])[:3])
+    if cases and rng.random() < 0.25:
+        at = rng.randrange(len(cases))
+        asked = rng.choice(["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]).format(cases[at].entity)
+        picked = [at]
+    told = [f"{clock(entries[at].event.at_ns)[:5]} {cases[at].assessment}" for at in picked]
+    answer = " ".join(told) or ("Nothing out of the ordinary." if cases else "The journal has nothing on that.")
+    reply = AskReply(answer=answer, evidence=[cite(entries[at].seq) for at in picked])
+    user = question(asked, entries, now_ns=at_ns + 10**11)
+    return Exchange(user, msgspec.json.encode(reply).decode(), cases[picked[0]] if picked else None, tuple(reply.evidence))
+
+
+def _thought(case: Case, at_ns: int) -> Thought:
+    return Thought(
+        at_ns=at_ns, cycle="", reason="salience", focus=case.focus, observed=case.observed, assessment=case.assessment,
+        severity=case.severity, evidence=(), expected="", prediction_error=0, confidence=0, next_prediction="",
+        attention_internal=0, attention_external=0, attention_memory=0, action_needed=False, action_type="observe",
+        action_details="", self_assessment="", model="", prompt_version="",
+    )  # fmt: skip
+
+
+def _memory(names: Names, seq: int, at_ns: int) -> Entry:
+    return Entry(seq, Cursor(""), _thought(draw(names), at_ns - names.rng.randint(1, 10**6) * 10**9))
+
+
+def _earlier(names: Names) -> str:
+    lines = ["Earlier:"]
+    for _ in range(names.rng.randint(1, 8)):
+        case = draw(names)
+        lines.append(f"- {names.rng.randint(0, 23):02d}:{names.rng.randint(0, 59):02d} {case.severity} {case.focus}")
+    return "\n".join(lines) + "\n"
+
+
+def copying(names: Names) -> list[tuple[str, str]]:
+    """Plain copying of things drawn at random, to begin with: the one skill that all else rests on."""
+    makers = [names.proc, names.path, names.addr, names.container, names.unit, names.number, names.filler, names.dev, names.url]
+    things = [names.rng.choice(makers)() for _ in range(names.rng.randint(3, 14))]
+    names.rng.shuffle(things)
+    at = names.rng.randrange(len(things))
+    user = "\n".join(f"#{names.rng.randint(1, 99999)} {thing}" for thing in things)
+    return [
+        ("system", "Copy."),
+        ("user", f"{user}\nQuestion: {things[at]}"),
+        ("assistant", msgspec.json.encode({"answer": things[at], "all": things}).decode()),
+    ]
+
+
+def document(names: Names, stage: int) -> list[tuple[str, str]]:
+    """A training document; stage 0 mostly copies, 1 is short, 2 is everything."""
+    shape = names.rng.random()
+    if stage == 0 and shape < 0.5:
+        return copying(names)
+    if shape < 0.12 if stage == 2 else shape < 0.06:
+        return ask_conversation(names)
+    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [6, 3, 2, 1, 1])[0]
+    return conversation(names, turns)
+
+
+if __name__ == "__main__":
+    names = Names(random.Random())
+    for maker in (lambda: conversation(names, 2), lambda: ask_conversation(names), lambda: copying(names)):
+        print(*(f"<{role}> {text}" for role, text in maker()), sep="\n", end="\n\n")
