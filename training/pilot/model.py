@@ -1,84 +1,80 @@
-"""The pilot's network: llama's architecture, small. Rotary pairs are interleaved, as llama.cpp wants them."""
+"""The model: llama's architecture, small. Rotary pairs are interleaved, as llama.cpp wants them."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the network; `context` is the longest sequence it was trained on, in tokens."""
-
-    vocabulary: int = 1280
-    width: int = 192
-    layers: int = 6
-    heads: int = 6
-    hidden: int = 512
+    vocabulary: int
+    width: int = 256
+    layers: int = 5
+    heads: int = 8
+    inner: int = 576
     context: int = 2048
     rope_base: float = 10000.0
-
-
-class Norm(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), self.w, 1e-5)
+    epsilon: float = 1e-5
 
 
 class Block(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        d, self.heads = shape.width, shape.heads
-        self.n1, self.n2 = Norm(d), Norm(d)
-        self.q, self.k, self.v, self.o = (nn.Linear(d, d, bias=False) for _ in range(4))
-        self.g, self.u = nn.Linear(d, shape.hidden, bias=False), nn.Linear(d, shape.hidden, bias=False)
-        self.d = nn.Linear(shape.hidden, d, bias=False)
+        self.heads = shape.heads
+        self.epsilon = shape.epsilon
+        self.norm1 = nn.Parameter(torch.ones(shape.width))
+        self.norm2 = nn.Parameter(torch.ones(shape.width))
+        self.qkv = nn.Parameter(torch.empty(3, shape.width, shape.width))
+        self.out = nn.Parameter(torch.empty(shape.width, shape.width))
+        self.gate_up = nn.Parameter(torch.empty(2, shape.inner, shape.width))
+        self.down = nn.Parameter(torch.empty(shape.width, shape.inner))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        batch, time, width = x.shape
-        h = self.n1(x)
-        q, k, v = (
-            part(h).view(batch, time, self.heads, -1).transpose(1, 2) for part in (self.q, self.k, self.v)
-        )
-        mixed = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v, is_causal=True)
-        x = x + self.o(mixed.transpose(1, 2).reshape(batch, time, width))
-        h = self.n2(x)
-        return x + self.d(F.silu(self.g(h)) * self.u(h))
+        batch, length, width = x.shape
+        h = F.rms_norm(x, (width,), self.norm1, self.epsilon)
+        qkv = F.linear(h, self.qkv.flatten(0, 1)).view(batch, length, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        a = F.scaled_dot_product_attention(turn(q, cos, sin), turn(k, cos, sin), v, is_causal=True)
+        x = x + F.linear(a.transpose(1, 2).reshape(batch, length, width), self.out)
+        h = F.rms_norm(x, (width,), self.norm2, self.epsilon)
+        gate, up = F.linear(h, self.gate_up.flatten(0, 1)).chunk(2, -1)
+        return x + F.linear(F.silu(gate) * up, self.down)
+
+
+def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding over interleaved pairs."""
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2).to(x.dtype)
 
 
 class Pilot(nn.Module):
-    """Embeddings are tied: the same matrix reads and writes."""
+    """Embeddings are tied: the same matrix reads tokens in and out."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.e = nn.Embedding(shape.vocabulary, shape.width)
-        self.b = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.n = Norm(shape.width)
+        self.embedding = nn.Parameter(torch.empty(shape.vocabulary, shape.width))
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.norm = nn.Parameter(torch.ones(shape.width))
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
-                small = (2 * shape.layers) ** -0.5 if name.endswith(("o.weight", "d.weight")) else 1.0
-                nn.init.normal_(parameter, std=0.02 * small)
-        head = shape.width // shape.heads
-        inverse = shape.rope_base ** -(torch.arange(0, head, 2) / head)
-        angles = torch.outer(torch.arange(shape.context).float(), inverse)
+                last = name.endswith((".out", ".down"))
+                nn.init.normal_(parameter, std=0.02 / (2 * shape.layers) ** 0.5 if last else 0.02)
+        half = shape.width // shape.heads // 2
+        angles = torch.outer(
+            torch.arange(shape.context).float(), shape.rope_base ** (-torch.arange(half).float() / half)
+        )
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """The last hidden states, shape (batch, time, width)."""
-        x = self.e(ids)
-        cos, sin = self.cos[: ids.shape[1]].to(x.dtype), self.sin[: ids.shape[1]].to(x.dtype)
-        for block in self.b:
+    def forward(self, tokens: Tensor, wanted: Tensor) -> Tensor:
+        """Logits at the positions where `wanted` is true, shape (positions, vocabulary)."""
+        length = tokens.shape[1]
+        x = F.embedding(tokens, self.embedding)
+        cos, sin = self.cos[:length], self.sin[:length]
+        for block in self.blocks:
             x = block(x, cos, sin)
-        return self.n(x)
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
-    return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
+        x = F.rms_norm(x[wanted], (x.shape[-1],), self.norm, self.shape.epsilon)
+        return F.linear(x, self.embedding)
