@@ -1,5 +1,5 @@
 """What comes back to mind? Earlier thoughts that speak of the same things, found in the journal's full text."""
 
-from wakeful.memory.recall import Recall, Search, cue
+from wakeful.memory.recall import Recall, cue
 
-__all__ = ["Recall", "Search", "cue"]
+__all__ = ["Recall", "cue"]

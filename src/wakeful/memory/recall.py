@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterable
-from typing import Protocol
 
 from wakeful.events import Entry, Observation, Question, Thought
+from wakeful.journal import JournalIndex
 
 _WORD = re.compile(r"[^\W\d_][\w./@-]{2,}")
 _MAX_CUE_WORDS = 12
@@ -17,26 +17,10 @@ _COMMON = frozenset(
 )
 
 
-class Search(Protocol):
-    """The one thing that recall needs of the journal's index."""
-
-    async def search(
-        self,
-        query: str,
-        *,
-        limit: int = 20,
-        kinds: Collection[str] = (),
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> list[Entry]:
-        """Entries that match, best first."""
-        ...
-
-
 class Recall:
     """Earlier thoughts, notifications and answers that relate to what is seen now."""
 
-    def __init__(self, index: Search) -> None:
+    def __init__(self, index: JournalIndex) -> None:
         self._index = index
 
     async def recall(self, observations: Collection[Observation], *, k: int = 3, without: Collection[int] = ()) -> list[Entry]:

@@ -1,1 +1,27 @@
-"""x."""
+"""How does one think? Attend, wake, recall, think, commit: the loop, and a person's questions to it."""
+
+from wakeful.mind.ask import Asked, ask
+from wakeful.mind.attend import Attending
+from wakeful.mind.mind import Mind, MindSettings, Phase
+from wakeful.mind.prompt import prompt
+from wakeful.mind.schema import AskReply, AttentionShares, Reply, ask_schema, reply_schema
+from wakeful.mind.thinker import Answered, ModelFacts, Thinker, UnusableAnswer
+
+__all__ = [
+    "Answered",
+    "AskReply",
+    "Asked",
+    "AttentionShares",
+    "Attending",
+    "Mind",
+    "MindSettings",
+    "ModelFacts",
+    "Phase",
+    "Reply",
+    "Thinker",
+    "UnusableAnswer",
+    "ask",
+    "ask_schema",
+    "prompt",
+    "reply_schema",
+]

@@ -8,7 +8,7 @@ import msgspec
 
 from wakeful.attention import Attention, AttentionSettings
 from wakeful.context import Seen
-from wakeful.events import Cursor, Entry, Observation, Salience
+from wakeful.events import Cursor, Entry, Observation, Quiet, Salience
 from wakeful.journal import Journal
 
 CONSUMER = "attention"
@@ -87,6 +87,22 @@ class Attending:
             await self._commit([], learnt)
         await self._journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor=str(learnt), state=state)))
         self._saved_s = time.monotonic()
+
+    def quiet(self, since_ns: int, before: tuple[int, int], now_ns: int) -> Quiet:
+        """The proof that nothing was missed since then; `before` is what `counts` gave at that time."""
+        observed, habituated = self.counts()
+        return Quiet(
+            at_ns=now_ns,
+            since_ns=since_ns,
+            observations=observed - before[0],
+            habituated=habituated - before[1],
+            last_seen_ns={source: observation.at_ns for source, (observation, _) in self.latest.items()},
+            thoughts_left=int(self.attention.budget.thoughts_left(now_ns)),
+        )
+
+    def counts(self) -> tuple[int, int]:
+        """Observations seen, and how many of them were as expected, since the mind first woke."""
+        return self.attention.observed, self.attention.habituated
 
     async def _attend(self, entries: list[Entry]) -> None:
         notable: dict[int, tuple[Observation, Salience]] = {}

@@ -3,20 +3,20 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from wakeful.attention import AttentionSettings
-from wakeful.context import Conversation, Seen, Turn
+from wakeful.context import Conversation, Seen
 from wakeful.events import (
     Cursor,
+    Entry,
     Event,
     Health,
     HealthState,
     Notification,
     Observation,
-    Quiet,
     Salience,
     SetAside,
     Severity,
@@ -31,7 +31,7 @@ from wakeful.mind.attend import Attending
 from wakeful.mind.cycle import Concluded, Cycle, new_id, raw_lines, think
 from wakeful.mind.prompt import BASE, PILOT, prompt
 from wakeful.mind.thinker import Thinker, UnusableAnswer
-from wakeful.mind.workspace import Workspace
+from wakeful.mind.workspace import Batch, Workspace
 
 Phase = Literal["starting", "watching", "thinking", "waiting for the model"]
 OnPartial = Callable[[str, WakeReason, str], None]
@@ -97,12 +97,9 @@ class Mind:
         )
         self._workspace = Workspace()
         self._woken = asyncio.Event()
-        self._seen_one = asyncio.Event()
         self._cursor = Cursor("")
         self._interrupted: Counter[int] = Counter()
         self._expected = ""
-        self._quiet_since_ns = now_ns()
-        self._counted = (0, 0)
 
     async def run(self) -> None:
         """Thinks until cancelled. Raises JournalError when the journal fails for good."""

@@ -1,0 +1,20 @@
+"""Where a mind keeps what it knows."""
+
+from pathlib import Path
+
+from wakeful.config import Settings
+from wakeful.journal.store import FILE
+
+
+def home_folder(settings: Settings) -> Path:
+    """The folder of the journal: as set, else the platform's folder for data."""
+    if settings.journal.home:
+        return Path(settings.journal.home).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("wakeful", appauthor=False))
+
+
+def journal_file(home: Path) -> Path:
+    """The journal's file within its folder."""
+    return home / FILE

@@ -1,0 +1,44 @@
+"""The note that a running mind leaves for other commands: where its page and its model are."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+import psutil
+
+FILE = "running.json"
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """A running mind: its process, when it started (seconds since the epoch), its page, its model and server."""
+
+    pid: int
+    started_s: float
+    page: str = ""
+    model: str = ""
+    model_url: str = ""
+    pilot: bool = False
+
+
+def leave(home: Path, runtime: Runtime) -> None:
+    """Writes the note, readable by its owner only."""
+    new = home / f"{FILE}.new"
+    new.write_bytes(msgspec.json.encode(runtime))
+    with contextlib.suppress(OSError):  # file systems without rights
+        new.chmod(0o600)
+    os.replace(new, home / FILE)
+
+
+def remove(home: Path) -> None:
+    """Takes the note away."""
+    (home / FILE).unlink(missing_ok=True)
+
+
+def find(home: Path) -> Runtime | None:
+    """The note of a mind that still runs, None where there is none."""
+    try:
+        runtime = msgspec.json.decode((home / FILE).read_bytes(), type=Runtime)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return runtime if psutil.pid_exists(runtime.pid) else None

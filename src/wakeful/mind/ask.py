@@ -1,0 +1,131 @@
+"""A person's question, answered from the journal."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wakeful.context import TokenEstimate, cite, entry_line, question
+from wakeful.events import Answer, Entry, Observation, Question
+from wakeful.journal import Journal
+from wakeful.memory import Recall
+from wakeful.mind.prompt import ASK, prompt
+from wakeful.mind.schema import AskReply, ask_schema
+from wakeful.mind.thinker import OnText, Thinker
+
+_NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
+_DAY_S = 86400.0
+_MAX_ENTRIES = 40
+_RECENT_ENTRIES = 6  # newest observations, so that there is something to say about a machine where nothing happened
+
+_AMOUNT = re.compile(r"\b(?:last|past)\s+(\d+)?\s*(minute|hour|day|week)s?\b", re.IGNORECASE)
+_SINCE = re.compile(r"\bsince\s+(\d{1,2}):(\d{2})\b", re.IGNORECASE)
+_UNIT_S = {"minute": 60.0, "hour": 3600.0, "day": _DAY_S, "week": 7 * _DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer with the entries that it used, as the journal holds them."""
+
+    answer: Answer
+    used: tuple[Entry, ...]
+
+
+async def ask(
+    text: str,
+    journal: Journal,
+    recall: Recall,
+    thinker: Thinker,
+    *,
+    now_ns: Callable[[], int] = time.time_ns,
+    on_text: OnText | None = None,
+) -> Asked:
+    """Answers a question from what the journal holds on it, and journals both.
+
+    Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
+    """
+    begun_ns = now_ns()
+    asked = Question(at_ns=begun_ns, text=text)
+    entries = await _entries(asked, journal, recall)
+    rules = prompt(ASK)
+    estimate = TokenEstimate()
+    room = thinker.facts.context_tokens - thinker.answer_tokens - estimate.message_tokens(rules)
+    entries = _that_fit(text, entries, estimate, room, begun_ns)
+    answered = await thinker.ask(
+        [("system", rules), ("user", question(text, entries, now_ns=begun_ns))],
+        AskReply,
+        ask_schema([cite(entry.seq) for entry in entries]),
+        on_text=on_text,
+    )
+    offered = {entry.seq: entry for entry in entries}
+    cited = dict.fromkeys(int(each.removeprefix("#")) for each in answered.value.evidence)
+    used = tuple(offered[seq] for seq in cited if seq in offered)
+    [stored] = await journal.append([asked])
+    answer = Answer(
+        at_ns=now_ns(),
+        question=stored.seq,
+        text=answered.value.answer,
+        evidence=tuple(entry.seq for entry in used),
+        model=answered.results[-1].model or thinker.facts.name,
+        pilot=thinker.facts.pilot,
+    )
+    await journal.append([answer])
+    return Asked(answer=answer, used=used)
+
+
+def since(text: str, now_ns: int) -> int:
+    """From when on a question asks: `last hour`, `past 3 days`, `since 03:00`, `today`, `last night`; else a day."""
+    now = datetime.fromtimestamp(now_ns / 1e9).astimezone()
+    lower = text.lower()
+    if found := _AMOUNT.search(text):
+        return now_ns - int(int(found[1] or 1) * _UNIT_S[found[2].lower()] * 1e9)
+    if (found := _SINCE.search(text)) and int(found[1]) < 24 and int(found[2]) < 60:
+        at = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+        return _ns(at if at <= now else at - timedelta(days=1))
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if "yesterday" in lower:
+        return _ns(midnight - timedelta(days=1))
+    if "night" in lower:
+        return _ns(midnight - timedelta(hours=4))
+    if "today" in lower:
+        return _ns(midnight)
+    return now_ns - int(_DAY_S * 1e9)
+
+
+def _ns(at: datetime) -> int:
+    return int(at.timestamp() * 1e9)
+
+
+async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[Entry]:
+    """What may hold the answer, most useful first: what matches its words, what was thought, what was seen last."""
+    begin = since(asked.text, asked.at_ns)
+    found = await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
+    found += await journal.read(kinds=_NOTABLE, since_ns=begin, limit=_MAX_ENTRIES, newest_first=True)
+    found += await journal.read(
+        kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True
+    )
+    unique = {entry.seq: entry for entry in found}
+    told = {getattr(entry.event, "cycle", "") for entry in found if entry.event.__struct_config__.tag == "thought"}
+    return [
+        entry
+        for entry in unique.values()
+        if not (entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told)
+    ]
+
+
+def _that_fit(text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int) -> list[Entry]:
+    """As many entries as the prompt may hold, in the order in which they happened; a line is told once."""
+    room -= estimate.message_tokens(question(text, [], now_ns=now_ns))
+    fitting: list[Entry] = []
+    lines: set[str] = set()
+    for entry in entries:
+        line = entry_line(entry)
+        told = entry.event.body if isinstance(entry.event, Observation) else line
+        tokens = estimate.tokens(line)
+        if told in lines or tokens > room or len(fitting) >= _MAX_ENTRIES:
+            continue
+        lines.add(told)
+        room -= tokens
+        fitting.append(entry)
+    return sorted(fitting, key=lambda entry: entry.seq)
