@@ -182,9 +182,9 @@ def _thought(
         prompt_version=prompt_version,
         pilot=thinker.facts.pilot,
         repaired=answered.repaired,
-        prompt_tokens=sum(result.usage.prompt_tokens for result in results),
+        prompt_tokens=sum(result.usage.prompt_tokens or 0 for result in results),
         evaluated_tokens=-1 if None in evaluated else sum(each for each in evaluated if each is not None),
-        completion_tokens=sum(result.usage.completion_tokens for result in results),
+        completion_tokens=sum(result.usage.completion_tokens or 0 for result in results),
         duration_s=duration_s,
     )
 

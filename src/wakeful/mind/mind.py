@@ -24,7 +24,17 @@ from wakeful.events import (
     WakeReason,
 )
 from wakeful.journal import Journal
-from wakeful.lmstudio import LMStudioError, ServerUnreachable
+from wakeful.lmstudio import (
+    AnswerTooLarge,
+    BadRequest,
+    ContextOverflow,
+    EmptyAnswer,
+    LMStudioError,
+    MalformedAnswer,
+    ModelCrashed,
+    ServerTooSlow,
+    StreamBroken,
+)
 from wakeful.memory import Recall
 from wakeful.mind import recover
 from wakeful.mind.attend import Attending
@@ -45,6 +55,15 @@ GATHER_S = 0.5
 
 MAX_INTERRUPTIONS = 2
 """How often a thought may be interrupted before its evidence is set aside."""
+
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 60.0
+"""Seconds before a thought is tried again; doubled from failure to failure, whatever kind they are of."""
+
+_HOPELESS = (ContextOverflow, BadRequest, EmptyAnswer, AnswerTooLarge)
+"""Sending the same prompt again would fail again."""
+
+_INTERRUPTED = (StreamBroken, ServerTooSlow, ModelCrashed, MalformedAnswer)
+"""The model was thinking about it when it failed, so that the evidence itself may be to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,8 @@ class Mind:
         self._cursor = Cursor("")
         self._interrupted: Counter[int] = Counter()
         self._expected = ""
+        self._pause_s = FIRST_PAUSE_S
+        self._model_down = False
 
     async def run(self) -> None:
         """Thinks until cancelled. Raises JournalError when the journal fails for good."""
@@ -224,10 +245,14 @@ class Mind:
         usage = concluded.result.usage
         self._conversation.add(
             replace(concluded.turn, seq=entries[0].seq),
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
+            prompt_tokens=usage.prompt_tokens or 0,
+            completion_tokens=usage.completion_tokens or 0,
         )
         self._expected = concluded.thought.next_prediction
+        self._pause_s = FIRST_PAUSE_S
+        if self._model_down:
+            self._model_down = False
+            await self._journal.append([self._health("up", "thinks again")])
         self.attending.attention.budget.spent(concluded.thought.at_ns, concluded.tokens)
 
     async def _conclude(self, events: Sequence[Event], cycle: Cycle) -> list[Entry]:
@@ -242,21 +267,25 @@ class Mind:
         return entries
 
     async def _broke(self, cycle: Cycle, error: LMStudioError) -> bool:
-        """Journals that the model server failed, and waits until it can be tried again.
+        """Journals that the model server failed, and waits until the thought can be tried again.
 
-        Returns False where trying again can't help; then the evidence is consumed as a failed thought.
+        Returns False where this prompt can't be answered however often it is sent; then the evidence is consumed
+        as a failed thought.
         """
-        if not error.retry_helps:
-            await self._conclude([self._failed(cycle, str(error))], cycle)
+        if isinstance(error, _HOPELESS):
+            await self._conclude([self._failed(cycle, str(error), raw=error.partial)], cycle)
             return False
-        interrupted = not isinstance(error, ServerUnreachable)
+        interrupted = isinstance(error, _INTERRUPTED)
         if interrupted:
             self._interrupted.update(cycle.evidence)
-        failed = self._failed(cycle, str(error), retried=True, interrupted=interrupted)
-        await self._journal.append([failed, self._health("down", str(error))])
+        failed = self._failed(cycle, str(error), raw=error.partial, retried=True, interrupted=interrupted)
         self.phase = "waiting for the model"
+        news = [] if self._model_down else [self._health("down", str(error))]
+        self._model_down = True
+        await self._journal.append([failed, *news])
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
         await self._thinker.client.wait_until_up()
-        await self._journal.append([self._health("up", "answers again")])
         return True
 
     async def _set_aside(self, cycle: Cycle) -> None:

@@ -110,23 +110,24 @@ class Thinker:
 
     async def _stream(self, messages: Messages, schema: dict[str, Any], on_text: OnText | None) -> ChatResult:
         text = ""
-        async for event in self.client.stream(
+        async with self.client.stream(
             [{"role": role, "content": content} for role, content in messages],
             model=self.facts.name,
             json_schema=schema,
             max_tokens=self.answer_tokens,
             temperature=self._temperature,
-        ):
-            match event:
-                case ContentDelta():
-                    text += event.text
-                    if on_text is not None:
-                        on_text(text)
-                case Finished():
-                    return event.result
-                case _:
-                    pass
-        raise AssertionError("the client ends a stream with Finished or an error")
+        ) as stream:
+            async for event in stream:
+                match event:
+                    case ContentDelta():
+                        text += event.text
+                        if on_text is not None:
+                            on_text(text)
+                    case Finished():
+                        return event.result
+                    case _:
+                        pass  # reasoning is not shown: it is no part of the answer
+        raise AssertionError("a stream ends with Finished or an error: please report this")
 
 
 def _parse(text: str, shape: type[T], check: Callable[[T], str] | None) -> tuple[T | None, str]:

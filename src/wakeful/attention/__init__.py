@@ -1,0 +1,7 @@
+"""What deserves a thought? Prediction error, weighted by how much its source is to be trusted, within a budget."""
+
+from wakeful.attention.budget import WakeBudget
+from wakeful.attention.gate import Attention
+from wakeful.attention.settings import AttentionSettings
+
+__all__ = ["Attention", "AttentionSettings", "WakeBudget"]

@@ -1,0 +1,44 @@
+"""`wakeful ask`: a question to the journal, answered by the model that thinks."""
+
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from wakeful.cli.home import home_folder, journal_file
+from wakeful.cli.model import PILOT_NOTE, connected
+from wakeful.cli.runtime import find
+from wakeful.config import Settings
+from wakeful.context import as_data, entry_line
+from wakeful.journal import Journal, JournalIndex
+from wakeful.journal.index import FILE as INDEX_FILE
+from wakeful.memory import Recall
+from wakeful.mind import ask
+
+
+async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
+    """Prints the answer and the entries that it used; what is being waited for goes to standard error."""
+    home = home_folder(settings)
+    file = journal_file(home)
+    waiting = Console(stderr=True, highlight=False)
+    async with await Journal.open(file, read_only=True):
+        pass  # asking a journal that does not exist must not make one
+    running = find(home)
+    async with (
+        await Journal.open(file, lock=False) as journal,
+        JournalIndex(journal, home / INDEX_FILE) as index,
+        connected(settings, waiting.print, running_url=running.model_url if running else "") as thinker,
+    ):
+        with waiting.status("thinking"):
+            asked = await ask(question, journal, Recall(index), thinker)
+    if as_json:
+        evidence = [{"seq": entry.seq, "event": entry.event} for entry in asked.used]
+        print(msgspec.json.encode({"answer": asked.answer, "evidence": evidence}).decode())
+        return
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(Text(as_data(asked.answer.text, max_chars=4000)))
+    for entry in asked.used:
+        console.print(Text(f"  {entry_line(entry)}", "dim"))
+    if asked.answer.pilot:
+        waiting.print(Text(PILOT_NOTE, "dim"))

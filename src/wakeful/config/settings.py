@@ -1,0 +1,150 @@
+"""The settings and their defaults. Units stand in the names; 0 or "" means that Wakeful chooses."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class ModelSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which model thinks.
+
+    url: LM Studio's address; api_token: where it asks for one
+    name: the model to think with, "" for the one that is loaded
+    use: `auto` takes LM Studio if it answers and the built-in engine otherwise; `lmstudio`, `builtin`
+    gguf: a model file for the built-in engine, "" for the pilot model
+    context_tokens: of the loaded model, 0 for what the server says; threads: of the built-in engine
+    timeout_s: how long a first word may take; reading a long prompt is slow on small machines
+    """
+
+    url: Text = "http://localhost:1234"
+    api_token: str = ""
+    name: str = ""
+    use: Literal["auto", "lmstudio", "builtin"] = "auto"
+    gguf: str = ""
+    context_tokens: Count = 0
+    threads: Count = 0
+    timeout_s: Seconds = 900.0
+
+
+class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What thinking may cost: thoughts an hour, and tokens an hour (0: no limit)."""
+
+    thoughts_per_hour: Annotated[float, Meta(gt=0)] = 6.0
+    tokens_per_hour: Count = 0
+
+
+class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How it thinks. idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs."""
+
+    max_answer_tokens: Annotated[int, Meta(ge=100)] = 500
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.2
+    first_look: bool = True
+    idle_every_s: NotNegative = 0.0
+    quiet_every_s: Seconds = 3600.0
+
+
+class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it keeps what happened, "" for the platform's data folder, and for how long."""
+
+    home: str = ""
+    keep_days: Annotated[float, Meta(gt=0)] = 90.0
+    max_gb: Annotated[float, Meta(gt=0)] = 2.0
+
+
+class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The live page. token: needed where host is not this machine itself."""
+
+    enabled: bool = True
+    host: Text = "127.0.0.1"
+    port: Port = 8765
+    token: str = ""
+
+
+class NotifySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of what you are told: the mildest severity."""
+
+    least: Literal["info", "warning", "critical"] = "warning"
+
+
+class _Source(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """One `[[source]]`."""
+
+
+class MetricsSource(_Source, frozen=True, tag="metrics"):
+    """CPU, memory, disks, network, temperatures, and the busiest processes of this machine."""
+
+    interval_s: Seconds = 10.0
+    top_every_s: Seconds = 30.0
+
+
+class LogSource(_Source, frozen=True, tag="log"):
+    """Log files, or patterns such as `/var/log/*.log`; from_start reads what is there already."""
+
+    paths: Annotated[list[Text], Meta(min_length=1)]
+    from_start: bool = False
+
+
+class JournaldSource(_Source, frozen=True, tag="journald"):
+    """The systemd journal, where there is one."""
+
+
+class ContainersSource(_Source, frozen=True, tag="containers"):
+    """Docker's or Podman's containers; socket "" is looked for in the usual places."""
+
+    socket: str = ""
+    stats_every_s: Seconds = 30.0
+
+
+class FilesSource(_Source, frozen=True, tag="files"):
+    """Files below folders: created, modified, moved, deleted. ignore: patterns of names that don't matter."""
+
+    paths: Annotated[list[Text], Meta(min_length=1)]
+    recursive: bool = True
+    ignore: list[str] = field(default_factory=list[str])
+
+
+class CommandSource(_Source, frozen=True, tag="command"):
+    """A command run again and again: its exit status, its output, and what changed. A string is run by the shell."""
+
+    name: Text
+    run: Text | Annotated[list[Text], Meta(min_length=1)]
+    every_s: Seconds = 300.0
+    timeout_s: Seconds = 60.0
+
+
+class StdinSource(_Source, frozen=True, tag="stdin"):
+    """Lines on standard input."""
+
+
+SourceSettings = (
+    MetricsSource | LogSource | JournaldSource | ContainersSource | FilesSource | CommandSource | StdinSource
+)
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything. sources: of the `[[source]]` tables; default_sources: whether the usual ones come as well."""
+
+    model: ModelSection = ModelSection()
+    attention: AttentionSection = AttentionSection()
+    thinking: ThinkingSection = ThinkingSection()
+    journal: JournalSection = JournalSection()
+    page: PageSection = PageSection()
+    notify: NotifySection = NotifySection()
+    source: list[SourceSettings] = field(default_factory=list[SourceSettings])
+    default_sources: bool | None = None
+
+    @property
+    def sources(self) -> list[SourceSettings]:
+        """The sources that the user named."""
+        return self.source
+
+    @property
+    def wants_default_sources(self) -> bool:
+        """Whether the usual sources are watched: yes, unless others are named, or as the user said."""
+        return not self.source if self.default_sources is None else self.default_sources
