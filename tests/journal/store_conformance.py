@@ -1,7 +1,7 @@
 """What any store of the journal must hold.
 
-Derive a class from `StoreConformance` and give it a fixture `opened`: an async function that opens the same journal,
-empty at first, as often as it is called. Nothing here assumes SQLite, one process, or numbers without gaps.
+Derive a class from `StoreConformance` and give it a fixture `opened`: an async function that opens the same
+journal, empty at first, as often as it is called. Nothing here assumes SQLite, one process, or numbers without gaps.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """The index: found is what was said and seen; the file may be damaged or deleted at any time."""
 
+# ruff: noqa: ASYNC110, ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
+
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from store_conformance import START, scored, seen, thought
 
 from wakeful.events import Entry, Observation, UnknownEvent
-from wakeful.journal import Journal, JournalIndex, Tally, index, search
+from wakeful.journal import Journal, JournalClosed, JournalIndex, Tally, index, search
 
 DEADLINE_S = 10.0
 
@@ -226,7 +228,7 @@ async def test_follow_waits_while_the_index_cannot_be_written(
             while words.trouble is None:
                 await asyncio.sleep(0.01)
             index_path.rmdir()
-            while words.trouble is not None:
+            while words.trouble:
                 await asyncio.sleep(0.01)
         await journal.append([seen("a line")])
         assert len(await words.search("line")) == 1
@@ -239,3 +241,10 @@ async def test_progress_is_told_while_an_index_is_built(journal: Journal, words:
     told: list[int] = []
     await words.catch_up(told.append)
     assert told == [0, 2000, 4000, 5000]
+
+
+async def test_a_closed_index_says_so(journal: Journal, words: JournalIndex) -> None:
+    await journal.append([seen("a")])
+    await words.close()
+    with pytest.raises(JournalClosed):
+        await words.search("a")

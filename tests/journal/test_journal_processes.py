@@ -1,11 +1,13 @@
 """The journal among processes: killed ones, second ones, watching ones."""
 
+# ruff: noqa: ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
+
 import asyncio
 import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +22,7 @@ DEADLINE_S = 20.0
 
 
 @asynccontextmanager
-async def child(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def child(*arguments: object) -> AsyncGenerator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, CHILD, *map(str, arguments), stdout=asyncio.subprocess.PIPE, limit=2**24
     )

@@ -1,6 +1,7 @@
 """Which error a server's words mean."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,8 +81,11 @@ UNKNOWN_MODEL = {
         (200, {"error": {"message": "something else"}}, ServerError),
     ],
 )
-def test_bodies_of_lm_studio_and_llama_cpp(status: int, body: dict, expected: type[LMStudioError]) -> None:
+def test_bodies_of_lm_studio_and_llama_cpp(
+    status: int, body: dict[str, Any], expected: type[LMStudioError]
+) -> None:
     error = classify_response(status, "application/json", json.dumps(body, indent=2).encode())
+    assert error is not None
     assert type(error) is expected
     assert error.status_code == status
     assert error.hint
@@ -105,8 +109,8 @@ INNER = json.dumps({"error": {"type": "exceed_context_size_error", "n_prompt_tok
             4096,
         ),
         (
-            "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with "
-            "context length of only 4096 tokens, which is not enough.",
+            "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded "
+            "with context length of only 4096 tokens, which is not enough.",
             9000,
             4096,
         ),
@@ -131,7 +135,7 @@ def test_overflow_in_every_wording(text: str, n_prompt: int | None, n_ctx: int |
 
 
 def test_llama_cpp_says_the_numbers_beside_the_text() -> None:
-    body = b'{"error":{"code":400,"message":"m","type":"exceed_context_size_error","n_prompt_tokens":7,"n_ctx":5}}'
+    body = b'{"error":{"message":"m","type":"exceed_context_size_error","n_prompt_tokens":7,"n_ctx":5}}'
     error = classify_response(400, "application/json", body)
     assert isinstance(error, ContextOverflow)
     assert (error.n_prompt, error.n_ctx) == (7, 5)
@@ -140,6 +144,7 @@ def test_llama_cpp_says_the_numbers_beside_the_text() -> None:
 @pytest.mark.parametrize(("status", "expected"), [(200, NotLMStudio), (404, NotLMStudio), (502, ServerError)])
 def test_a_web_page(status: int, expected: type[LMStudioError]) -> None:
     error = classify_response(status, "text/html", b"<!doctype html><title>Router</title>")
+    assert error is not None
     assert type(error) is expected
     assert "Router" in error.detail
 

@@ -136,8 +136,8 @@ def test_no_list_upsets_us(data: object) -> None:
             assert isinstance(model.id, str)
 
 
-def loaded(key: str, context: int = 4096, **more: object) -> Model:
-    return Model(key, kind="llm", state="loaded", instances=(LoadedInstance(key, context),), **more)
+def loaded(key: str, context: int = 4096) -> Model:
+    return Model(key, kind="llm", state="loaded", instances=(LoadedInstance(key, context),))
 
 
 IDLE = Model("idle", kind="llm", state="not_loaded")

@@ -1,6 +1,8 @@
-"""The parser of server-sent events: every cut of a stream gives the same events, and no bytes at all upset it."""
+"""The parser of server-sent events: every cut of a stream gives the same events, and no bytes upset it."""
 
 import json
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from wakeful.lmstudio.errors import LMStudioError
 def parse(data: bytes, cuts: list[int] | None = None) -> list[ServerSentEvent]:
     parser = SSEParser()
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts or ()), len(data)]
-    events = [event for start, end in zip(places, places[1:]) for event in parser.feed(data[start:end])]
+    events = [event for start, end in pairwise(places) for event in parser.feed(data[start:end])]
     return events + parser.close()
 
 
@@ -106,25 +108,25 @@ json_values = st.recursive(
 @given(json_values, st.sampled_from(["", "error", "ping"]))
 def test_any_json_gives_deltas_or_our_error(value: object, name: str) -> None:
     assembly = Assembly(wants_json=True)
-    try:
+    with suppress(LMStudioError):
         assembly.feed(ServerSentEvent(json.dumps(value).encode(), name))
         assembly.result(duration_s=1, first_token_s=1)
-    except LMStudioError as error:
-        assert str(error)
 
 
 def test_memory_stays_bounded_without_an_end_of_line() -> None:
     parser = SSEParser(max_event_bytes=1000)
+    for _ in range(1000):
+        parser.feed(b"x")
     with pytest.raises(AnswerTooLarge):
-        for _ in range(2000):
-            parser.feed(b"x")
+        parser.feed(b"x")
 
 
 def test_memory_stays_bounded_without_an_end_of_event() -> None:
     parser = SSEParser(max_event_bytes=1000)
+    for _ in range(1000 // 16):
+        parser.feed(b"data:\n")
     with pytest.raises(AnswerTooLarge):
-        for _ in range(2000):
-            parser.feed(b"data:\n")
+        parser.feed(b"data:\n")
 
 
 def test_a_large_event_arrives_in_one_piece() -> None:

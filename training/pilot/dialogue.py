@@ -1,21 +1,39 @@
 """Whole conversations in the words that Wakeful's prompts use, made with Wakeful's own code so that they can't drift."""
 
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from training.pilot.cases import Case, draw
-from training.pilot.names import Names
 
-from wakeful.context.render import cite, clock, entry_line
+from training.pilot.case import ORDER, Case
+from training.pilot.cases import draw
+from training.pilot.logs import gibberish
+from training.pilot.names import Names
+from wakeful.context.render import cite, clock
 from wakeful.context.turn import Seen, moment, question
-from wakeful.events import Cursor, Entry, Observation, Salience, Thought
+from wakeful.events import (
+    ActionType,
+    Answer,
+    Cursor,
+    Entry,
+    Event,
+    Health,
+    Observation,
+    Question,
+    Salience,
+    Thought,
+)
 from wakeful.mind.prompt import ASK, PILOT, prompt
 from wakeful.mind.schema import AskReply, AttentionShares, Reply
 
-ORDER = {"info": 0, "warning": 1, "critical": 2}
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
+
+
+_UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
+"""What an assessment knows from the reasons, which a journal line does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +62,46 @@ def conversation(names: Names, turns: int) -> list[tuple[str, str]]:
     return messages
 
 
-def thought_exchange(names: Names, seq: int, at_ns: int, expected: str) -> tuple[Exchange, int, int, str]:
-    """One moment and its thought, with where the next one begins."""
+def thought_exchange(
+    names: Names, seq: int, at_ns: int, expected: str, given: Sequence[Case] | None = None
+) -> tuple[Exchange, int, int, str]:
+    """One moment, of cases drawn or `given`, and its thought; with where the next one begins."""
     rng = names.rng
-    count = rng.choices([0, 1, 2, 3, 4, 6], [1, 9, 4, 3, 2, 1])[0]
-    cases = [draw(names) for _ in range(count)]
+    count = rng.choices([0, 1, 2, 3, 4, 6], [1, 14, 4, 2, 1, 1])[0] if given is None else len(given)
+    cases = [draw(names) for _ in range(count)] if given is None else list(given)
+    if given is None and 1 < count < 6 and rng.random() < 0.2:
+        cases.insert(rng.randint(1, count), rng.choice(cases))  # one cause, seen twice
+        count += 1
     seen: list[Seen] = []
     for case in cases:
         at_ns += rng.randint(0, 40) * 10**9
         seen.append(as_seen(case, seq, at_ns))
         seq += rng.choice([1, 1, 2, rng.randint(1, 300)])
     reason = rng.choice(["salience"] * 6 + ["retry", "scheduled", "due", "asked"]) if cases else "idle"
-    worst = max(range(count), key=lambda at: ORDER[cases[at].severity], default=None)  # the first of the worst
+    worst = max(
+        range(count), key=lambda at: ORDER[cases[at].severity], default=None
+    )  # the first of the worst
     case = None if worst is None else cases[worst]
-    fulfilled = bool(expected and case and rng.random() < 0.15)
-    if fulfilled and case:
+    if expected and case and rng.random() < 0.15:
         expected = case.prediction
+    fulfilled = bool(case and expected == case.prediction)
     others = {names.container(): rng.randint(1, 900)} if rng.random() < 0.04 else {}
-    recalled = [_memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 6 + [1, 2, 3]))]
-    user = moment(seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled)
-    cited = (cite(seen[worst].seq),) if worst is not None else ()
+    recalled = [
+        _memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 14 + [1, 2, 3]))
+    ]
+    user = moment(
+        seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled
+    )
+    cited = tuple(cite(seen[at].seq) for at in range(count) if case and cases[at].focus == case.focus)
     reply = _reply(case, cited, expected, fulfilled, rng)
     text = msgspec.json.encode(reply).decode()
     return Exchange(user, text, case, cited), seq, at_ns + 60 * 10**9, reply.next_prediction
 
 
 def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
-    observation = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
+    observation = Observation(
+        at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count
+    )
     salience = None
     if case.reasons:
         salience = Salience(
@@ -80,7 +111,9 @@ def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
     return Seen(seq, observation, salience)
 
 
-def _reply(case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: bool, rng: random.Random) -> Reply:
+def _reply(
+    case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: bool, rng: random.Random
+) -> Reply:
     if case is None:
         return Reply(
             focus="nothing new", evidence=[], observed="nothing stood out", assessment="All is quiet.",
@@ -93,7 +126,7 @@ def _reply(case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: 
     return Reply(
         focus=case.focus, evidence=list(cited), observed=case.observed, assessment=case.assessment,
         severity=case.severity, expected=expected, prediction_error=error,
-        attention=AttentionShares(0.1, 0.8, 0.1), action_needed=bool(case.action), action_type="observe" if case.action else "reflect",
+        attention=AttentionShares(0.1, 0.8, 0.1), action_needed=bool(case.action), action_type=_action_type(case),
         action_details=case.action, next_prediction=case.prediction,
         confidence={"info": 0.8, "warning": 0.6, "critical": 0.7}[case.severity],
         self_assessment={
@@ -102,6 +135,10 @@ def _reply(case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: 
             "critical": "Serious; a person should know.",
         }[case.severity],
     )  # fmt: skip
+
+
+def _action_type(case: Case) -> ActionType:
+    return {"critical": "delegate", "warning": "observe", "info": "update_model"}[case.severity]
 
 
 def ask_conversation(names: Names) -> list[tuple[str, str]]:
@@ -116,32 +153,60 @@ def ask_exchange(names: Names) -> Exchange:
     seq = rng.randint(1, 10 ** rng.randint(1, 7))
     entries: list[Entry] = []
     cases: list[Case] = []
-    for _ in range(rng.randint(0, 7)):
+    for _ in range(rng.choice([0, 1, 1, 2, 2, 3, 4, 5, 7, 10])):
         case = draw(names)
         at_ns += rng.randint(1, 600) * 10**9
         seq += rng.randint(1, 200)
         if rng.random() < 0.5:
             event = _thought(case, at_ns)
         else:
-            event = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
+            case.assessment = _UNSEEN.sub("", case.assessment)
+            event = Observation(
+                at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count
+            )
         entries.append(Entry(seq, Cursor(""), event))
         cases.append(case)
+        if rng.random() < 0.08:  # beside what was seen and thought, what was said
+            seq += rng.randint(1, 9)
+            entries.append(Entry(seq, Cursor(""), _aside(names, at_ns)))
+            cases.append(_NOTHING)
     asked = rng.choice(
-        "what happened in the last hour?|what happened last night?|anything wrong?|is all well?|what failed tonight?|"
-        "did anything fail?|what should I look at?|how is the machine?|what did you see?|any trouble since yesterday?".split("|")
+        [
+            "what happened in the last hour?",
+            "what happened last night?",
+            "anything wrong?",
+            "is all well?",
+            "what failed tonight?",
+            "did anything fail?",
+            "what should I look at?",
+            "how is the machine?",
+            "what did you see?",
+            "any trouble since yesterday?",
+            "what happened today?",
+            "what happened since 03:00?",
+            "what happened in the last 3 hours?",
+            "summarise the night",
+        ]
     )
     picked = [at for at in range(len(cases)) if cases[at].severity != "info"]
     if len(picked) > 3:
         picked = sorted(sorted(picked, key=lambda at: -ORDER[cases[at].severity])[:3])
-    if cases and rng.random() < 0.25:
-        at = rng.randrange(len(cases))
-        asked = rng.choice(["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]).format(cases[at].entity)
+    named = [at for at in range(len(cases)) if cases[at].entity not in ("", "first look")]
+    if named and rng.random() < 0.3:
+        at = rng.choice(named)
+        asked = rng.choice(
+            ["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]
+        ).format(cases[at].entity)
         picked = [at]
     told = [f"{clock(entries[at].event.at_ns)[:5]} {cases[at].assessment}" for at in picked]
-    answer = " ".join(told) or ("Nothing out of the ordinary." if cases else "The journal has nothing on that.")
+    answer = " ".join(told) or (
+        "Nothing out of the ordinary." if cases else "The journal has nothing on that."
+    )
     reply = AskReply(answer=answer, evidence=[cite(entries[at].seq) for at in picked])
     user = question(asked, entries, now_ns=at_ns + 10**11)
-    return Exchange(user, msgspec.json.encode(reply).decode(), cases[picked[0]] if picked else None, tuple(reply.evidence))
+    return Exchange(
+        user, msgspec.json.encode(reply).decode(), cases[picked[0]] if picked else None, tuple(reply.evidence)
+    )
 
 
 def _thought(case: Case, at_ns: int) -> Thought:
@@ -153,6 +218,27 @@ def _thought(case: Case, at_ns: int) -> Thought:
     )  # fmt: skip
 
 
+_NOTHING = Case("", "", "info", "", "", "", "")
+
+
+def _aside(names: Names, at_ns: int) -> Event:
+    said = draw(names).assessment
+    return names.rng.choice(
+        [
+            Question(
+                at_ns=at_ns, text=names.rng.choice(["what happened?", "is all well?", "what failed tonight?"])
+            ),
+            Answer(at_ns=at_ns, question=1, text=said, evidence=(), model=""),
+            Health(
+                at_ns=at_ns,
+                part=names.rng.choice(["model", "metrics", "journald"]),
+                state="up",
+                text=names.filler(),
+            ),
+        ]
+    )
+
+
 def _memory(names: Names, seq: int, at_ns: int) -> Entry:
     return Entry(seq, Cursor(""), _thought(draw(names), at_ns - names.rng.randint(1, 10**6) * 10**9))
 
@@ -161,21 +247,27 @@ def _earlier(names: Names) -> str:
     lines = ["Earlier:"]
     for _ in range(names.rng.randint(1, 8)):
         case = draw(names)
-        lines.append(f"- {names.rng.randint(0, 23):02d}:{names.rng.randint(0, 59):02d} {case.severity} {case.focus}")
+        lines.append(
+            f"- {names.rng.randint(0, 23):02d}:{names.rng.randint(0, 59):02d} {case.severity} {case.focus}"
+        )
     return "\n".join(lines) + "\n"
 
 
 def copying(names: Names) -> list[tuple[str, str]]:
-    """Plain copying of things drawn at random, to begin with: the one skill that all else rests on."""
-    makers = [names.proc, names.path, names.addr, names.container, names.unit, names.number, names.filler, names.dev, names.url]
-    things = [names.rng.choice(makers)() for _ in range(names.rng.randint(3, 14))]
-    names.rng.shuffle(things)
-    at = names.rng.randrange(len(things))
-    user = "\n".join(f"#{names.rng.randint(1, 99999)} {thing}" for thing in things)
+    """Plain copying of things drawn at random: the one skill that all else rests on."""
+    rng = names.rng
+    if rng.random() < 0.5:
+        exchange = thought_exchange(names, rng.randint(1, 10**6), START_NS + rng.randint(0, YEAR_S) * 10**9, "", [gibberish(names)])[0]  # fmt: skip  # noqa: E501
+        return [("system", prompt(PILOT)), ("user", exchange.user), ("assistant", exchange.reply)]
+    makers = [names.proc, names.path, names.addr, names.container, names.unit, names.number, names.filler, names.dev, names.url]  # fmt: skip  # noqa: E501
+    lines = {f"#{rng.randint(1, 99999)}": " ".join(rng.choice(makers)() for _ in range(rng.choice([1, 1, 2, 3]))) for _ in range(rng.randint(3, 12))}  # fmt: skip  # noqa: E501
+    asked = rng.choice(list(lines))
+    user = "\n".join(f"{number} {thing}" for number, thing in lines.items())
+    reply = {"answer": lines[asked], "all": list(lines.values())}
     return [
         ("system", "Copy."),
-        ("user", f"{user}\nQuestion: {things[at]}"),
-        ("assistant", msgspec.json.encode({"answer": things[at], "all": things}).decode()),
+        ("user", f"{user}\nQuestion: {asked}"),
+        ("assistant", msgspec.json.encode(reply).decode()),
     ]
 
 
@@ -184,9 +276,11 @@ def document(names: Names, stage: int) -> list[tuple[str, str]]:
     shape = names.rng.random()
     if stage == 0 and shape < 0.5:
         return copying(names)
-    if shape < 0.12 if stage == 2 else shape < 0.06:
+    if shape < 0.2:
+        return copying(names)
+    if shape > 0.9:
         return ask_conversation(names)
-    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [6, 3, 2, 1, 1])[0]
+    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [20, 3, 2, 1, 1])[0]
     return conversation(names, turns)
 
 

@@ -12,8 +12,8 @@ class Shape:
     vocabulary: int
     width: int = 256
     layers: int = 5
-    heads: int = 8
-    inner: int = 576
+    heads: int = 4
+    inner: int = 512
     context: int = 2048
     rope_base: float = 10000.0
     epsilon: float = 1e-5
@@ -69,12 +69,16 @@ class Pilot(nn.Module):
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-    def forward(self, tokens: Tensor, wanted: Tensor) -> Tensor:
-        """Logits at the positions where `wanted` is true, shape (positions, vocabulary)."""
+    def forward(self, tokens: Tensor) -> Tensor:
+        """What the last layer leaves at each position, shape (batch, length, width)."""
         length = tokens.shape[1]
         x = F.embedding(tokens, self.embedding)
         cos, sin = self.cos[:length], self.sin[:length]
         for block in self.blocks:
             x = block(x, cos, sin)
-        x = F.rms_norm(x[wanted], (x.shape[-1],), self.norm, self.shape.epsilon)
-        return F.linear(x, self.embedding)
+        return x
+
+    def read_out(self, hidden: Tensor) -> Tensor:
+        """Logits at the positions of `hidden`, shape (positions, vocabulary)."""
+        hidden = F.rms_norm(hidden, (hidden.shape[-1],), self.norm, self.shape.epsilon)
+        return F.linear(hidden, self.embedding)

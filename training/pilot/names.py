@@ -7,49 +7,11 @@ lists of real-looking names, in the syllables that invented names are built of, 
 import random
 import string
 
-_TRAIN = {
-    "onset": "b br c cl d dr f fl g gr h j k kl l m n p pr qu r s sh st t tr v w x y z".split(),
-    "vowel": "a e i o u ai ea ou oo ie".split(),
-    "coda": "n r s t l m x d k rd nt st sh ck ng lt mp".split(),
-    "proc": """python3 postgres nginx node chrome dockerd rsync java redis-server cron ffmpeg Xorg gnome-shell apt
-        kswapd0 containerd haproxy named dovecot smbd php-fpm7.4 ruby beam.smp uwsgi gunicorn sqlservr syncthing
-        qemu-system-x86 lm-studio tailscaled snapd Web\\ Content kworker/2:1 node_exporter""".replace("\\ ", "_").split(),
-    "host": "web1 db2 alpha nas pi4 build-07 mail gw edge-eu-3 ip-10-0-3-41 srv01 laptop cache03".split(),
-    "user": "root admin deploy alice bob git www-data jenkins test oracle ubuntu pi ftp1 carol".split(),
-    "mount": "/ /home /var /data /boot /mnt/backup /srv /opt /tmp /var/lib/docker /media/usb0".split(),
-    "container": "nginx-proxy postgres redis web_1 app-db-1 traefik grafana jellyfin vaultwarden pihole".split(),
-    "unit": "nginx.service docker.service ssh.service cron.service apt-daily.timer postgresql@15-main.service".split(),
-    "dir": "srv opt var home usr data lib share app www log spool cache projects docs photos mail tmp".split(),
-    "ext": "conf log py json txt md yml pdf jpg db sh tar.gz csv toml so html".split(),
-    "domain": "example.com internal lan corp.net cluster.local acme.org".split(),
-    "filler": """request session worker queue job table index cache packet frame cluster node shard bucket object record
-        page batch task schedule message topic stream channel plugin module driver handler token key user account
-        order invoice cart report snapshot volume image layer config setting schema field row column document
-        client server peer proxy route gateway socket pipe buffer block sector inode cursor lease lock mutex
-        reading writing loading parsing syncing flushing opening closing sending merging rotating scanning
-        primary replica local remote internal nightly daily partial full old new main next last second""".split(),
-}
-_HELD_OUT = {
-    "onset": "bl ch cr dw fr gl gn kr pl ph rh sc sk sl sm sn sp sw th tw vr wh zh sv".split(),
-    "vowel": "ae au ee ei eu io oa oi ua y ue".split(),
-    "coda": "p b f g nd nk rk rm rn sk sp th ft lk zz wn".split(),
-    "proc": """mysqld mosquitto clickhouse caddy prometheus memcached mongod kubelet etcd nfsd firefox sshd-session
-        pipewire transmission-da rsyslogd zfs-trim btrfs-scrub perl5.36 rustc ollama plex openvpn wireguard-go
-        systemd-oomd unbound minio vector telegraf""".split(),
-    "host": "orion hal9000 db-replica-4 rack12 vm-7f3 kiosk nuc media-box host42 atlas proxmox2".split(),
-    "user": "dave erin postgres backup nagios guest support mallory svc_deploy hadoop ec2-user minecraft".split(),
-    "mount": "/mnt/nas /var/log /usr /export/media /volumes/tank /scratch /mnt/ssd2 /var/lib/mysql /raid".split(),
-    "container": "mariadb home-assistant immich_server paperless-ngx-1 uptime-kuma minio1 nextcloud-app gitea".split(),
-    "unit": "mysql.service mosquitto.service caddy.service fstrim.timer wg-quick@wg0.service zfs-scrub.service".split(),
-    "dir": "export vault media games music state run work build archive volumes site public backup2 models".split(),
-    "ext": "ini service go rs xml bak png sqlite zip env pem lock js css parquet".split(),
-    "domain": "home.arpa test.io local.net intra svc.prod widgets.co".split(),
-    "filler": """thread fiber tile chunk mesh agent broker ledger manifest artifact pod zone region segment journal
-        payload header cookie badge ticket voucher parcel sensor probe beacon widget gadget canvas glyph raster
-        mailbox folder thumbnail playlist archive backupset fragment bitmap digest nonce epoch quota tenant
-        fetching encoding hashing pruning polling binding mounting draining sorting packing uploading indexing
-        tertiary shadow standby virtual outer weekly hourly final initial stale fresh upper lower third""".split(),
-}
+from training.pilot.words import HELD_OUT, TRAINING, lists
+
+_TRAIN = lists(TRAINING)
+_HELD_OUT = lists(HELD_OUT)
+_CONSONANTS = "bcdfghjklmnpqrstvwxyz"
 
 
 class Names:
@@ -67,16 +29,25 @@ class Names:
         return self.rng.choice(self.lists[name])
 
     def word(self, most: int = 3) -> str:
-        """An invented word; one in six is plain random letters."""
+        """An invented word: of this world's syllables, of any syllables (training only), or of plain letters."""
         rng = self.rng
-        if rng.random() < 0.17:
+        shape = rng.random()
+        if shape < 0.25:
             return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8)))
+        if shape < 0.65 and not self.held_out:
+            return "".join(self._syllable() for _ in range(rng.randint(1, most)))
         parts = [self.pick("onset") + self.pick("vowel") for _ in range(rng.randint(1, most))]
         return "".join(parts) + (self.pick("coda") if rng.random() < 0.6 else "")
 
+    def _syllable(self) -> str:
+        rng = self.rng
+        onset = "".join(rng.choices(_CONSONANTS, k=rng.choice([0, 1, 1, 1, 2, 2, 3])))
+        vowel = "".join(rng.choices("aeiouy", k=rng.choice([1, 1, 2])))
+        return onset + vowel + "".join(rng.choices(_CONSONANTS, k=rng.choice([0, 0, 1, 1, 2])))
+
     def filler(self, least: int = 1, most: int = 3) -> str:
         words = [self.pick("filler") for _ in range(self.rng.randint(least, most))]
-        if self.rng.random() < 0.25:
+        if self.rng.random() < (0.25 if self.held_out else 0.45):
             words[self.rng.randrange(len(words))] = self.word()
         return " ".join(words)
 
@@ -152,7 +123,9 @@ class Names:
         name = self.proc().replace("/", "-")
         if rng.random() < 0.12:
             name += f"@{self.word(1)}"
-        return f"{name}.{rng.choice(['service', 'service', 'service', 'service', 'timer', 'mount', 'socket'])}"
+        return (
+            f"{name}.{rng.choice(['service', 'service', 'service', 'service', 'timer', 'mount', 'socket'])}"
+        )
 
     def file(self) -> str:
         rng = self.rng
@@ -177,7 +150,9 @@ class Names:
 
     def port(self) -> str:
         rng = self.rng
-        return str(rng.choice([22, 25, 80, 443, 5432, 6379, 8080]) if rng.random() < 0.3 else rng.randint(100, 65535))
+        return str(
+            rng.choice([22, 25, 80, 443, 5432, 6379, 8080]) if rng.random() < 0.3 else rng.randint(100, 65535)
+        )
 
     def addr(self) -> str:
         return f"{self.ip() if self.rng.random() < 0.7 else self.domain()}:{self.port()}"
@@ -211,7 +186,9 @@ class Names:
         )
 
     def sensor(self) -> str:
-        return self.rng.choice([self.word(2), f"{self.word(1)}_{self.word(1)}", f"{self.word(1)}{self.rng.randint(0, 9)}"])
+        return self.rng.choice(
+            [self.word(2), f"{self.word(1)}_{self.word(1)}", f"{self.word(1)}{self.rng.randint(0, 9)}"]
+        )
 
     def hex(self, length: int) -> str:
         return "".join(self.rng.choices("0123456789abcdef", k=length))
@@ -232,7 +209,10 @@ class Names:
 
     def url(self) -> str:
         rng = self.rng
-        parts = [self.rng.choice([self.word(2), self.pick("filler"), f"v{rng.randint(1, 9)}"]) for _ in range(rng.randint(1, 3))]
+        parts = [
+            self.rng.choice([self.word(2), self.pick("filler"), f"v{rng.randint(1, 9)}"])
+            for _ in range(rng.randint(1, 3))
+        ]
         tail = f"?{self.word(1)}={rng.randint(0, 999)}" if rng.random() < 0.2 else ""
         return "/" + "/".join(parts) + tail
 

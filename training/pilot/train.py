@@ -1,166 +1,251 @@
-"""Trains the pilot model on generated conversations; can be stopped and goes on where it was.
+"""Trains the pilot model: `python -m training.pilot.train --out DIR --minutes 60`; stopped, it resumes from DIR.
 
-    python -m training.pilot.train --out training/pilot/out --steps 6000
-
-On two shared CPU cores a step of 8,192 tokens takes one to two seconds; on a GPU it is limited by the generator.
+With more than one core, `--ranks N` runs N processes of one thread each that share their gradients: on small shared
+machines that is quicker than threads, which wait for each other at every operation.
 """
 
 import argparse
 import json
-import multiprocessing
+import os
 import random
+import signal
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as processes
 from tokenizers import Tokenizer
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch import Tensor
+from torch.nn import functional as F
+
 from training.pilot.dialogue import document
 from training.pilot.model import Pilot, Shape
+from training.pilot.muon import Muon
 from training.pilot.names import Names
-from training.pilot.tokenizer import encode, train_tokenizer
+from training.pilot.tokenizer import load, rendered
 
-TOKENS_PER_STEP = 8192
-PROMPT_WEIGHT = 0.1
-MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
-DECAY_SHARE = 0.35  # of all steps, at the end, with the rate falling to zero
-
-
-def stage(done: float) -> tuple[int, int]:
-    """Which documents, and how long a row, at a share `done` of the training."""
-    if done < 0.08:
-        return 0, 512
-    if done < 0.30:
-        return 1, 512
-    return (2, 1024) if done < 0.85 else (2, 2048)
+MUON_RATE = 0.02
+ADAM_RATE = 0.004
+WARM_STEPS = 60
+COPY_TOKENS = 2_500_000
+"""Tokens of the first stage, in which half of the documents do nothing but copy."""
+SHORT_TOKENS = 5_000_000
+"""Tokens after which documents have their full length."""
+POOL = 384
+"""Documents that are sorted by length before they are cut into batches, so that little is padding."""
 
 
-def rows(out: Path, seed: int, first: int, steps: int, queue: Any) -> None:
-    """Makes the batches of every step, in a process of its own."""
-    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    names = Names(random.Random(seed))
-    for step in range(first, steps):
-        kind, length = stage(step / steps)
-        batch = np.zeros((TOKENS_PER_STEP // length, length + 1), dtype=np.int32)
-        weights = np.zeros_like(batch, dtype=np.float32)
-        for row in range(len(batch)):
-            ids: list[int] = []
-            answers: list[int] = []
-            while len(ids) <= length:  # a row begins with a whole document; only its last one is cut
-                more, which = encode(tokenizer, document(names, kind))
-                ids += more
-                answers += which
-            batch[row] = ids[: length + 1]
-            weights[row] = np.where(np.array(answers[: length + 1]), 1.0, PROMPT_WEIGHT)
-        queue.put((batch, weights))
+def encode(tokenizer: Tokenizer, messages: list[tuple[str, str]]) -> tuple[list[int], list[bool]]:
+    """Token ids, and for each whether the model is to learn to write it."""
+    tokens: list[int] = []
+    learnt: list[bool] = []
+    for text, own in rendered(messages):
+        part = tokenizer.encode(text).ids
+        tokens += part
+        learnt += [own] * len(part)
+    return tokens, learnt
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum with orthogonalised updates for matrices (Jordan et al. 2024, github.com/KellerJordan/Muon)."""
+class Batches:
+    """An endless stream of (tokens, learnt) of about `size` tokens, made as they are needed."""
 
-    def __init__(self, parameters: list[nn.Parameter], rate: float) -> None:
-        super().__init__(parameters, {"lr": rate})
+    def __init__(
+        self, tokenizer: Tokenizer, rng: random.Random, size: int, context: int, device: str
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.names = Names(rng)
+        self.rng = rng
+        self.size = size
+        self.context = context
+        self.device = device
+        self.ready: list[list[tuple[list[int], list[bool]]]] = []
+        self.stage = -1
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            alike: dict[torch.Size, list[nn.Parameter]] = {}
-            for parameter in group["params"]:
-                alike.setdefault(parameter.shape, []).append(parameter)
-            for shape, parameters in alike.items():  # matrices of one size are updated as one stack
-                grads = []
-                for parameter in parameters:
-                    momentum = self.state[parameter].setdefault("m", torch.zeros_like(parameter))
-                    momentum.lerp_(parameter.grad, 0.05)
-                    grads.append(parameter.grad.lerp(momentum, 0.95))
-                scale = max(1.0, shape[0] / shape[1]) ** 0.5
-                for parameter, update in zip(parameters, _orthogonal(torch.stack(grads)), strict=True):
-                    parameter.mul_(1 - group["lr"] * 0.02).add_(update, alpha=-group["lr"] * scale)
+    def next(self, stage: int) -> tuple[Tensor, Tensor]:
+        if stage != self.stage or not self.ready:
+            self.stage = stage
+            self._fill()
+        rows = self.ready.pop()
+        length = -(-max(len(tokens) for tokens, _ in rows) // 32) * 32
+        tokens = torch.zeros(len(rows), length, dtype=torch.long)
+        learnt = torch.zeros(len(rows), length, dtype=torch.bool)
+        for row, (ids, own) in enumerate(rows):
+            tokens[row, : len(ids)] = torch.tensor(ids)
+            learnt[row, : len(own)] = torch.tensor(own)
+        return tokens.to(self.device), learnt.to(self.device)
+
+    def _fill(self) -> None:
+        pool: list[tuple[list[int], list[bool]]] = []
+        while len(pool) < POOL:
+            encoded = encode(self.tokenizer, document(self.names, self.stage))
+            if len(encoded[0]) <= self.context:
+                pool.append(encoded)
+        pool.sort(key=lambda each: len(each[0]))
+        rows: list[tuple[list[int], list[bool]]] = []
+        self.ready = []
+        for each in pool:
+            if rows and (len(rows) + 1) * len(each[0]) > self.size:
+                self.ready.append(rows)
+                rows = []
+            rows.append(each)
+        self.ready.append(rows)
+        self.rng.shuffle(self.ready)
 
 
-def _orthogonal(stack: Tensor) -> Tensor:
-    """The nearest matrices whose singular values are near 1, by five Newton-Schulz steps of fifth degree."""
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = (stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
-    flip = x.shape[1] > x.shape[2]
-    x = x.mT if flip else x
-    for _ in range(5):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if flip else x).float()
+def run(rank: int, options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    device = options.device
+    if options.ranks > 1:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(options.port))
+        dist.init_process_group("gloo", rank=rank, world_size=options.ranks)
+    torch.manual_seed(options.seed)
+    out: Path = options.out
+    tokenizer = load(out / "tokenizer.json")
+    shape = Shape(tokenizer.get_vocab_size(), options.width, options.layers, options.heads, options.inner)
+    model = Pilot(shape).to(device)
+    matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and name != "embedding"]
+    others = [p for name, p in model.named_parameters() if p.dim() == 1 or name == "embedding"]
+    muon = Muon(matrices)
+    adam = torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)
+    average = [p.detach().clone() for p in model.parameters()]
+    step, seen = 0, 0
+    state_path = out / "state.pt"
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device)
+        model.load_state_dict(state["model"])
+        adam.load_state_dict(state["adam"])
+        for mine, stored in zip(muon.moving, state["muon"]):
+            mine.copy_(stored)
+        average = state["average"]
+        step, seen = state["step"], state["seen"]
+    batches = Batches(
+        tokenizer, random.Random(f"{options.seed}-{rank}-{step}"), options.batch, shape.context, device
+    )
+    trunk = torch.compile(model, dynamic=True) if options.compile else model
+
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    begun = saved = told = time.monotonic()
+    begun_seen = seen
+    losses: list[float] = []
+    while True:
+        spent = (time.monotonic() - begun) / 60 / options.minutes
+        flag = torch.tensor([float(stopping), spent if rank == 0 else 0.0])
+        if options.ranks > 1:
+            dist.all_reduce(flag, dist.ReduceOp.MAX)
+        spent = float(flag[1])
+        if flag[0] or spent >= 1:
+            break
+        stage = 0 if seen < COPY_TOKENS else 1 if seen < SHORT_TOKENS else 2
+        tokens, learnt = batches.next(stage)
+        wanted = learnt[:, 1:]
+        with torch.autocast(device, torch.bfloat16):
+            hidden = trunk(tokens[:, :-1])
+            logits = model.read_out(hidden[wanted])
+        loss = F.cross_entropy(logits.float(), tokens[:, 1:][wanted])
+        loss.backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        count = torch.tensor([float(tokens.numel())])
+        if options.ranks > 1:
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            dist.all_reduce(flat)
+            dist.all_reduce(count)
+            start = 0
+            for gradient in gradients:
+                gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient)).div_(options.ranks)
+                start += gradient.numel()
+        factor = min(1.0, (step + 1) / WARM_STEPS, max(0.0, 1 - spent) / options.decay)
+        factor *= options.rate
+        for group in adam.param_groups:
+            group["lr"] = ADAM_RATE * factor
+        adam.step()
+        muon.step(MUON_RATE * factor)
+        model.zero_grad()
+        step += 1
+        seen += int(count)
+        share = 1 - min(0.995, step / (step + 20))
+        with torch.no_grad():
+            torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], share)
+        losses.append(loss.item())
+        now = time.monotonic()
+        if rank == 0 and now - told > 20:
+            speed = (seen - begun_seen) / (now - begun)
+            mean = sum(losses) / len(losses)
+            print(f"{time.strftime('%H:%M:%S')} step {step} stage {stage} tokens {seen / 1e6:.2f}M loss {mean:.4f} rate {factor:.3f} {speed:.0f} tokens/s", flush=True)  # fmt: skip  # noqa: E501
+            told, losses = now, []
+        if rank == 0 and now - saved > options.save_s:
+            save(out, model, adam, muon, average, step, seen)
+            saved = now
+    if rank == 0:
+        save(out, model, adam, muon, average, step, seen)
+    if options.ranks > 1:
+        dist.destroy_process_group()
+
+
+def save(out: Path, model: Pilot, adam: torch.optim.Optimizer, muon: Muon, average: list[Tensor], step: int, seen: int) -> None:  # fmt: skip  # noqa: E501
+    """Everything that resuming and exporting need; whole or not at all."""
+    state = {
+        "model": model.state_dict(),
+        "adam": adam.state_dict(),
+        "muon": muon.moving,
+        "average": average,
+        "names": [name for name, _ in model.named_parameters()],
+        "step": step,
+        "seen": seen,
+    }
+    torch.save(state, out / "state.new")
+    os.replace(out / "state.new", out / "state.pt")
+    (out / "shape.json").write_text(json.dumps(asdict(model.shape)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--out", type=Path, default=Path("training/pilot/out"))
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="a fifth faster; needs a C++ compiler")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(given.seed)
-    torch.set_num_threads(given.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if not (given.out / "tokenizer.json").exists():
-        train_tokenizer(given.out / "tokenizer.json")
-    shape = Shape(vocabulary=Tokenizer.from_file(str(given.out / "tokenizer.json")).get_vocab_size())
-    model = Pilot(shape).to(device)
-    matrices = [p for n, p in model.named_parameters() if p.dim() > 1 and not n.startswith("e.")]
-    others = [p for n, p in model.named_parameters() if p.dim() < 2 or n.startswith("e.")]
-    optimizers = [Muon(matrices, MATRIX_RATE), torch.optim.AdamW(others, OTHER_RATE, (0.9, 0.95), weight_decay=0.0)]
-    rates = [MATRIX_RATE, OTHER_RATE]
-    first, saved = 0, given.out / "checkpoint.pt"
-    if saved.exists():
-        state = torch.load(saved, map_location=device)
-        model.load_state_dict(state["model"])
-        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
-        first = state["step"]
-    forward = torch.compile(model, dynamic=False) if given.compile else model
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters, from step {first}", flush=True)
-    queue: Any = multiprocessing.get_context("spawn").Queue(8)
-    maker = multiprocessing.get_context("spawn").Process(
-        target=rows, args=(given.out, given.seed + first, first, given.steps, queue), daemon=True
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the tokenizer and the checkpoint")
+    parser.add_argument("--minutes", type=float, default=60, help="how long to go on from now")
+    parser.add_argument(
+        "--decay", type=float, default=0.3, help="share of the time in which the rate falls to zero"
     )
-    maker.start()
-    begun, kept_at = time.time(), time.time()
-    for step in range(first, given.steps):
-        batch, weights = queue.get()
-        done = step / given.steps
-        rate = min(1.0, (step + 1) / 50) * min(1.0, (1 - done) / DECAY_SHARE)
-        for optimizer, base in zip(optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = base * rate
-        ids = torch.from_numpy(batch).long().to(device)
-        weight = torch.from_numpy(weights[:, 1:]).to(device)
-        with torch.autocast(device, torch.bfloat16):
-            hidden = forward(ids[:, :-1])
-            logits = F.linear(hidden, model.e.weight)
-        losses = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        loss = (losses * weight.flatten()).sum() / weight.sum()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        if step % 20 == 0:
-            answer = losses.view_as(weight)[weight == 1].mean().item()
-            speed = (step - first + 1) * TOKENS_PER_STEP / (time.time() - begun)
-            print(f"step {step} answers {answer:.4f} rate {rate:.3f} {speed:.0f} tokens/s", flush=True)
-        if time.time() - kept_at > 120 or step == given.steps - 1:
-            kept_at = time.time()
-            state = {
-                "model": model.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "step": step + 1,
-            }
-            torch.save(state, saved.with_suffix(".new"))
-            saved.with_suffix(".new").rename(saved)
-            (given.out / "shape.json").write_text(json.dumps(asdict(shape)))
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
+    parser.add_argument("--ranks", type=int, default=1, help="processes that share the work")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=5120, help="tokens of a batch, for each process")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, default=29517)
+    parser.add_argument("--save-s", type=float, default=120)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--inner", type=int, default=512)
+    options = parser.parse_args()
+    # Large tensors come and go at every step; without these glibc gives them back to the system each time.
+    reuse = {
+        "MALLOC_MMAP_THRESHOLD_": str(2**33),
+        "MALLOC_TRIM_THRESHOLD_": str(2**34),
+        "MALLOC_TOP_PAD_": str(2**29),
+    }
+    if sys.platform == "linux" and "MALLOC_TOP_PAD_" not in os.environ:
+        os.environ.update(reuse)
+        os.execv(sys.executable, [sys.executable, "-m", "training.pilot.train", *sys.argv[1:]])
+    options.out.mkdir(parents=True, exist_ok=True)
+    load(options.out / "tokenizer.json")
+    if options.ranks == 1:
+        run(0, options)
+        return
+    started = processes.spawn(run, (options,), nprocs=options.ranks, join=False)
+    signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in started.processes])
+    while not started.join(timeout=5):
+        pass
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ class WakeBudget:
         """Salience that is needed to wake now, in [0, 1]; above 1 when nothing but the critical may."""
         self._refill(at_ns)
         state = self.state
-        if state.thoughts > self._size - 1 or (self._tokens_per_hour and state.tokens >= self._tokens_per_hour):
+        if state.thoughts > self._size - 1 or (
+            self._tokens_per_hour and state.tokens >= self._tokens_per_hour
+        ):
             return CRITICAL if state.critical <= self._size - 1 else 1.01
         return BASE_THRESHOLD + _RISE * state.thoughts / self._size
 

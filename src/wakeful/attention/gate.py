@@ -30,7 +30,13 @@ _SENSITIVE = (
 _SENSITIVE_NATS = 6.5
 _SURPRISING_NATS = 4.0
 _MAX_REASONS = 3
-_PRIORITY_NATS = {"0": 8.0, "1": 8.0, "2": 8.0, "3": 5.0, "4": 2.0}  # of syslog: emerg, alert, crit, err, warning
+_PRIORITY_NATS = {
+    "0": 8.0,
+    "1": 8.0,
+    "2": 8.0,
+    "3": 5.0,
+    "4": 2.0,
+}  # of syslog: emerg, alert, crit, err, warning
 
 
 class _State(msgspec.Struct):

@@ -122,7 +122,10 @@ class Metric(msgspec.Struct, array_like=True):
         elif span_s > 0:
             self.per_s = (value - self.slope_value) / span_s
             if span_s > _SLOPE_SPAN_S:
-                self.slope_s, self.slope_value = at_s - _SLOPE_SPAN_S / 2, value - self.per_s * _SLOPE_SPAN_S / 2
+                self.slope_s, self.slope_value = (
+                    at_s - _SLOPE_SPAN_S / 2,
+                    value - self.per_s * _SLOPE_SPAN_S / 2,
+                )
         return (100.0 - value) / self.per_s / 3600 if self.per_s > 1e-9 else math.inf
 
     def _learn(self, name: str, value: float, z: float) -> None:
@@ -162,7 +165,11 @@ def said(name: str, value: float, *, value_only: bool = False) -> str:
     number = text.format(value)
     if value_only:
         return number
-    return f"{label.format(subject)} {number}" if "{}" in label else " ".join(filter(None, (label, subject, number)))
+    return (
+        f"{label.format(subject)} {number}"
+        if "{}" in label
+        else " ".join(filter(None, (label, subject, number)))
+    )
 
 
 _SAID = {

@@ -23,7 +23,9 @@ _ERROR = re.compile(
     r"|link is down|lost connection|deadlock|exited [1-9]|timed out|\" 5\d\d \d|not found|no such file|rejected",
     re.IGNORECASE,
 )
-_WARNING = re.compile(r"\bwarn(?:ing)?\b|\bdeprecated\b|\bslow\b|\bretry(?:ing)?\b|\brestarted\b|throttl", re.IGNORECASE)
+_WARNING = re.compile(
+    r"\bwarn(?:ing)?\b|\bdeprecated\b|\bslow\b|\bretry(?:ing)?\b|\brestarted\b|throttl", re.IGNORECASE
+)
 
 
 def gravity(text: str) -> tuple[float, str]:

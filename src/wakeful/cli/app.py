@@ -29,7 +29,9 @@ app = typer.Typer(
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."),
+    typer.Option(
+        "--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."
+    ),
 ]
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the journal [env: WAKEFUL_HOME].")]
 
@@ -49,7 +51,9 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         print(f"wakeful {wakeful.__version__}")
@@ -61,13 +65,17 @@ def run(
     config: ConfigOption = None,
     home: HomeOption = None,
     url: Annotated[str | None, typer.Option(help="LM Studio's address [env: LMSTUDIO_URL].")] = None,
-    use: Annotated[Use | None, typer.Option(help="auto: LM Studio if it answers, else the built-in engine.")] = None,
+    use: Annotated[
+        Use | None, typer.Option(help="auto: LM Studio if it answers, else the built-in engine.")
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="A GGUF file for the built-in engine.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page, 0 for any.")] = None,
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Serve the live page.")] = None,
     watch: Annotated[
         list[str] | None,
-        typer.Option(help="Watch this log file or folder as well; may be given often. `-` is standard input."),
+        typer.Option(
+            help="Watch this log file or folder as well; may be given often. `-` is standard input."
+        ),
     ] = None,
 ) -> None:
     """Wake the mind: watch, think, show. Goes on until Ctrl-C; started again, it goes on where it was."""
@@ -134,13 +142,16 @@ def journal(
     config: ConfigOption = None,
     home: HomeOption = None,
     kind: Annotated[
-        list[str] | None, typer.Option("--kind", "-k", help="Only this kind (thought, observation, …); may be repeated.")
+        list[str] | None,
+        typer.Option("--kind", "-k", help="Only this kind (thought, observation, …); may be repeated."),
     ] = None,
     source: Annotated[str, typer.Option("--source", "-s", help="Only this source, such as metrics.")] = "",
     since: Annotated[str | None, typer.Option(help="From then on: 2h, 3d, 03:15, 2026-01-31T03:15.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to then, in the same forms.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many of the newest entries.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Read the journal, newest entries last."""
@@ -197,6 +208,8 @@ def _load(config: Path | None, flags: dict[str, Any]) -> Any:
     from wakeful.config import load
 
     given = {
-        key: str(value) if isinstance(value, Path) else value for key, value in flags.items() if value is not None
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in flags.items()
+        if value is not None
     }
     return load(config, flags=given)

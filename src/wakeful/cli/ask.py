@@ -6,13 +6,12 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from wakeful.cli.home import home_folder, journal_file
+from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import PILOT_NOTE, connected
 from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.context import as_data, entry_line
 from wakeful.journal import Journal, JournalIndex
-from wakeful.journal.index import FILE as INDEX_FILE
 from wakeful.memory import Recall
 from wakeful.mind import ask
 
@@ -24,14 +23,13 @@ async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
     waiting = Console(stderr=True, highlight=False)
     async with await Journal.open(file, read_only=True):
         pass  # asking a journal that does not exist must not make one
-    running = find(home)
     async with (
         await Journal.open(file, lock=False) as journal,
-        JournalIndex(journal, home / INDEX_FILE) as index,
-        connected(settings, waiting.print, running_url=running.model_url if running else "") as thinker,
+        JournalIndex(journal, index_file(home)) as index,
+        connected(settings, waiting.print, running=find(home)) as model,
     ):
         with waiting.status("thinking"):
-            asked = await ask(question, journal, Recall(index), thinker)
+            asked = await ask(question, journal, Recall(index), model.thinker)
     if as_json:
         evidence = [{"seq": entry.seq, "event": entry.event} for entry in asked.used]
         print(msgspec.json.encode({"answer": asked.answer, "evidence": evidence}).decode())

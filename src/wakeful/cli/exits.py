@@ -44,7 +44,12 @@ def _say(message: str, hint: str) -> None:
 
 
 def _code(error: WakefulError) -> int:
-    rooms = {"wakeful.config": SETTINGS, "wakeful.journal": JOURNAL, "wakeful.dashboard": PORT, "wakeful.mind": MODEL}
+    rooms = {
+        "wakeful.config": SETTINGS,
+        "wakeful.journal": JOURNAL,
+        "wakeful.dashboard": PORT,
+        "wakeful.mind": MODEL,
+    }
     for cls in type(error).__mro__:
         for room, code in rooms.items():
             if cls.__module__.startswith(room):

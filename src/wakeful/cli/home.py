@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from wakeful.config import Settings
-from wakeful.journal.store import FILE
+
+JOURNAL_FILE, INDEX_FILE = "journal.db", "index.db"
 
 
 def home_folder(settings: Settings) -> Path:
@@ -17,4 +18,9 @@ def home_folder(settings: Settings) -> Path:
 
 def journal_file(home: Path) -> Path:
     """The journal's file within its folder."""
-    return home / FILE
+    return home / JOURNAL_FILE
+
+
+def index_file(home: Path) -> Path:
+    """The index's file beside it."""
+    return home / INDEX_FILE

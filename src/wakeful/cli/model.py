@@ -4,8 +4,10 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from wakeful.cli.runtime import Runtime
 from wakeful.config import Settings
 from wakeful.lmstudio import AsyncLMStudioClient, LMStudioError, Timeouts, choose_model
 from wakeful.mind import ModelFacts, Thinker
@@ -20,47 +22,69 @@ PILOT_NOTE = (
     "load a model, and start Wakeful again."
 )
 
-_PILOT_NAME = "wakeful-pilot"
+_PILOT_NAME = "pilot"
 _ASSUMED_CONTEXT = 4096  # the smallest that LM Studio loads a model with by default
+_ENGINE_CONTEXT = 8192
 _MAX_WAIT_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A model that thinks, and how another process of this user reaches it (the token is the engine's own)."""
+
+    thinker: Thinker
+    url: str
+    token: str = ""
+
+
 @asynccontextmanager
-async def connected(settings: Settings, on_news: OnNews, *, running_url: str = "") -> AsyncIterator[Thinker]:
+async def connected(
+    settings: Settings, on_news: OnNews, *, running: Runtime | None = None
+) -> AsyncIterator[Connection]:
     """The model that thinks, as soon as there is one; waits for it as long as it takes.
 
-    running_url: the built-in engine of a mind that runs already, "" for none
+    running: a mind that runs already, whose built-in engine is used instead of a second one
     Raises EngineError when the built-in engine is wanted and can't run.
     """
-    url = settings.model.url
-    if settings.model.use == "builtin" or (settings.model.use == "auto" and not await _answers(settings, url)):
-        if running_url:
-            async with _client(settings, running_url) as client:
-                yield await _thinker(client, BUILT_IN, settings, on_news)
-            return
-        if settings.model.use == "builtin" or engine_installed():
-            async with _engine(settings, on_news) as client:
-                yield await _thinker(client, BUILT_IN, settings, on_news)
-            return
-        on_news(f"Nobody answers at {url}, and the built-in engine is not installed (pip install 'wakeful[engine]').")
-    async with _client(settings, url) as client:
-        yield await _thinker(client, LM_STUDIO, settings, on_news)
+    url, use = settings.model.url, settings.model.use
+    builtin = use == "builtin" or (use == "auto" and not await _answers(settings, url))
+    if builtin and running is not None and running.model_token:
+        async with _client(settings, running.model_url, running.model_token) as client:
+            thinker = await _thinker(client, BUILT_IN, settings, on_news)
+            yield Connection(thinker, running.model_url, running.model_token)
+    elif builtin and (use == "builtin" or engine_installed()):
+        async with _engine(settings, on_news) as (client, token):
+            yield Connection(await _thinker(client, BUILT_IN, settings, on_news), client.base_url, token)
+    else:
+        if builtin:
+            on_news(f"Nobody answers at {url}; the built-in engine is not installed (pip install 'wakeful[engine]').")
+        async with _client(settings, url) as client:
+            yield Connection(await _thinker(client, LM_STUDIO, settings, on_news), client.base_url)
 
 
 @asynccontextmanager
-async def _engine(settings: Settings, on_news: OnNews) -> AsyncIterator[AsyncLMStudioClient]:
-    from wakeful.engine import Engine, choose_model_file
+async def _engine(settings: Settings, on_news: OnNews) -> AsyncIterator[tuple[AsyncLMStudioClient, str]]:
+    from wakeful.engine import Engine, EngineDied, EngineEvent, choose_model
 
-    file = choose_model_file(Path(settings.model.gguf).expanduser() if settings.model.gguf else None)
+    file = choose_model(Path(settings.model.gguf).expanduser() if settings.model.gguf else None)
+    clients: list[AsyncLMStudioClient] = []
+
+    def told(event: EngineEvent) -> None:
+        if isinstance(event, EngineDied):
+            on_news(f"The built-in engine died ({event.reason}); it starts again in {event.restart_in_s:.0f} s.")
+        for client in clients:
+            client.base_url = engine.base_url  # the same, wherever a restarted engine could keep its port
+
     on_news(f"Starting the built-in engine with {file.name}.")
-    async with Engine(
+    engine = Engine(
         file,
-        context_tokens=settings.model.context_tokens or None,
+        context_tokens=settings.model.context_tokens or _ENGINE_CONTEXT,
         threads=settings.model.threads or None,
-        on_event=on_news,
-    ) as engine:
-        async with _client(settings, engine.base_url) as client:
-            yield client
+        on_event=told,
+    )
+    async with engine, _client(settings, engine.base_url, engine.api_token) as client:
+        clients.append(client)
+        yield client, engine.api_token
 
 
 async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings, on_news: OnNews) -> Thinker:
@@ -82,15 +106,15 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
         context_tokens=settings.model.context_tokens or model.context_length or _ASSUMED_CONTEXT,
         server=server,
         base_url=client.base_url,
-        pilot=_PILOT_NAME in model.id.casefold() or "pilot.gguf" in model.id,
+        pilot=server == BUILT_IN and _PILOT_NAME in model.id.casefold(),
     )
     answer_tokens = min(settings.thinking.max_answer_tokens, facts.context_tokens // 3)
     return Thinker(client, facts, answer_tokens=answer_tokens, temperature=settings.thinking.temperature)
 
 
-def _client(settings: Settings, url: str) -> AsyncLMStudioClient:
+def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClient:
     timeouts = Timeouts(first_token_s=settings.model.timeout_s)
-    return AsyncLMStudioClient(url, api_token=settings.model.api_token or None, timeouts=timeouts)
+    return AsyncLMStudioClient(url, api_token=token or settings.model.api_token or None, timeouts=timeouts)
 
 
 async def _answers(settings: Settings, url: str) -> bool:

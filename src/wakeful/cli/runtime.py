@@ -1,6 +1,5 @@
 """The note that a running mind leaves for other commands: where its page and its model are."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -11,22 +10,26 @@ FILE = "running.json"
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """A running mind: its process, when it started (seconds since the epoch), its page, its model and server."""
+    """A running mind: its process, when it started (seconds since the epoch), its page, its model and server.
+
+    model_token: of the built-in engine, which answers to nobody else; "" where LM Studio thinks
+    """
 
     pid: int
     started_s: float
     page: str = ""
     model: str = ""
     model_url: str = ""
+    model_token: str = ""
     pilot: bool = False
 
 
 def leave(home: Path, runtime: Runtime) -> None:
     """Writes the note, readable by its owner only."""
     new = home / f"{FILE}.new"
-    new.write_bytes(msgspec.json.encode(runtime))
-    with contextlib.suppress(OSError):  # file systems without rights
-        new.chmod(0o600)
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(runtime))
     os.replace(new, home / FILE)
 
 

@@ -185,7 +185,9 @@ def _check(
             try:
                 msgspec.convert(value, kinds[name], strict=True)
             except msgspec.ValidationError as error:
-                problems.append(f"{at}: {key} = {_short(value)} can't be: {_plain(error)}{_allowed(kinds[name])}.")
+                problems.append(
+                    f"{at}: {key} = {_short(value)} can't be: {_plain(error)}{_allowed(kinds[name])}."
+                )
     problems += [
         f"{places.get(prefix, file)}: {prefix}.{name} is missing."
         for name in _required(kind)
@@ -208,7 +210,9 @@ def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -
         elif values["kind"] not in kinds:
             near = difflib.get_close_matches(values["kind"], kinds, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            problems.append(f"{at}: there is no source of kind {_short(values['kind'])}.{hint} Kinds: {', '.join(kinds)}.")
+            problems.append(
+                f"{at}: there is no source of kind {_short(values['kind'])}.{hint} Kinds: {', '.join(kinds)}."
+            )
         else:
             problems += _check(values, kinds[values["kind"]], prefix, places, file)
     return problems

@@ -80,7 +80,6 @@ class MetricsSource(_Source, frozen=True, tag="metrics"):
     """CPU, memory, disks, network, temperatures, and the busiest processes of this machine."""
 
     interval_s: Seconds = 10.0
-    top_every_s: Seconds = 30.0
 
 
 class LogSource(_Source, frozen=True, tag="log"):

@@ -2,27 +2,33 @@
 
 from wakeful.journal.errors import (
     CursorMoved,
+    JournalBusy,
     JournalClosed,
     JournalCorrupt,
     JournalError,
     JournalFull,
     JournalLocked,
+    JournalMissing,
     JournalReadOnly,
+    JournalTooNew,
 )
-from wakeful.journal.index import JournalIndex
-from wakeful.journal.retention import prune
-from wakeful.journal.store import Journal, Stats
+from wakeful.journal.index import JournalIndex, Tally
+from wakeful.journal.store import Journal
+from wakeful.journal.upkeep import Stats
 
 __all__ = [
     "CursorMoved",
     "Journal",
+    "JournalBusy",
     "JournalClosed",
     "JournalCorrupt",
     "JournalError",
     "JournalFull",
     "JournalIndex",
     "JournalLocked",
+    "JournalMissing",
     "JournalReadOnly",
+    "JournalTooNew",
     "Stats",
-    "prune",
+    "Tally",
 ]

@@ -1,47 +1,63 @@
-"""What can be rebuilt: a full-text index of the journal, in a second file that may be deleted at any time."""
+"""What can be rebuilt: a full-text index and counts, in a second file that may be deleted at any time."""
 
 import asyncio
 import contextlib
-import re
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
-from wakeful.events import Cursor, Entry, Observation
-from wakeful.journal.errors import translate
+from wakeful.events import Cursor, Entry, Observation, kind_of
+from wakeful.journal import search
+from wakeful.journal.connection import statements
+from wakeful.journal.errors import JournalClosed, JournalError, translate, translate_os
 from wakeful.journal.store import Journal
 
+T = TypeVar("T")
+
 VERSION = 1
-FILE = "index.db"
-"""The index's name within the journal's folder."""
+"""Of the index's file; one of another version is built anew."""
 
 _BATCH = 2000
 _MAX_BODY_CHARS = 20_000  # of one event; a block of log lines is found by its beginning
-_WORD = re.compile(r"\w+", re.UNICODE)
-_NEVER_INDEXED = ("salience", "thought_started", "quiet", "state")
+_FOLLOW_EVERY_S = 1.0  # larger batches are cheaper, and `search` does not wait for this
+_LAST_RETRY_S = 60.0
+_STALE_EVENTS = 100_000
+_MAX_ROUNDS = 20
+_NEVER_FOUND = ("salience", "thought_started", "quiet")
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ", "SQLITE_READONLY_DBMOVED")
 
-_SCHEMA = f"""
-CREATE TABLE place (seq INTEGER NOT NULL) STRICT;
-INSERT INTO place VALUES (0);
-CREATE TABLE meta (seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, kind TEXT NOT NULL) STRICT;
-CREATE VIRTUAL TABLE words USING fts5(body, content='', detail='column', tokenize="unicode61 remove_diacritics 2");
-PRAGMA user_version = {VERSION};
-"""
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many events of a kind a source gave since the journal began; when the first and last happened."""
+
+    kind: str
+    source: str
+    events: int
+    first_ns: int
+    last_ns: int
 
 
 class JournalIndex:
-    """Full-text search over a journal.
+    """Full-text search over a journal, and counts by kind and source.
 
-    `follow` keeps it up to date; `search` brings it up to date first, so that what was appended is found. A file
-    that is missing, damaged or of another version is made anew.
+    `follow` keeps the file up to date; whoever asks brings it up to date first, so that what was appended is
+    found. A file that is missing, damaged or of another version is built anew. Several processes may use it.
     """
 
     def __init__(self, journal: Journal, path: Path) -> None:
         self._journal = journal
         self._path = path
-        self._using = asyncio.Lock()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="wakeful-journal-index")
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._trouble: JournalError | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,23 +66,54 @@ class JournalIndex:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the index's file."""
-        async with self._using:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """Closes the index's file; may be called twice."""
+        self._closed = True
+        await asyncio.to_thread(self._executor.shutdown)
+        self._drop()
+
+    @property
+    def trouble(self) -> JournalError | None:
+        """Why `follow` can't write the index at this moment, None when all is well."""
+        return self._trouble
 
     async def follow(self) -> None:
-        """Indexes what is appended, for ever; cancel to stop."""
-        end = await self._journal.cursor("")
-        async for _ in self._journal.tail(end):
-            await self.catch_up()
+        """Indexes what is appended, for ever; cancel to stop.
 
-    async def catch_up(self) -> None:
-        """Indexes all that the journal holds by now."""
-        async with self._using:
-            while await self._index_more():
-                pass
+        An index that can't be written (a full disk) is tried again in growing intervals, see `trouble`: the
+        journal and the mind do without it.
+        """
+        retry_s = _FOLLOW_EVERY_S
+        while True:
+            try:
+                await self.catch_up()
+                place, _ = await self._in_thread(_place)
+            except JournalError as error:
+                self._trouble = error
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+                continue
+            self._trouble, retry_s = None, _FOLLOW_EVERY_S
+            async with aclosing(self._journal.tail(place)) as news:
+                await anext(news)
+            await asyncio.sleep(_FOLLOW_EVERY_S)
+
+    async def catch_up(self, on_progress: Callable[[int], None] | None = None) -> None:
+        """Indexes all that the journal holds by now; a missing index is built (a million a minute).
+
+        on_progress: called with the number of events indexed so far
+        """
+        stats = await self._journal.stats()
+        _, indexed = await self._in_thread(_place)
+        if indexed > 2 * stats.events + _STALE_EVENTS:  # more than half was dropped from the journal since
+            await self._in_thread(lambda _: self._rebuild())
+        while True:
+            place, indexed = await self._in_thread(_place)
+            if on_progress is not None:
+                on_progress(indexed)
+            entries = await self._journal.read(place, limit=_BATCH)
+            if not entries:
+                return
+            await self._in_thread(lambda db, place=place, entries=entries: _add(db, place, entries))
 
     async def search(
         self,
@@ -77,60 +124,69 @@ class JournalIndex:
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> list[Entry]:
-        """Entries that hold any of the query's words, best match (BM25) first.
+        """Entries that match any of the query's words, best match first.
 
-        Any text is a valid query; one without words finds nothing.
+        Any text is a query; what stands between spaces is searched as one phrase. kinds: only these;
+        since_ns, until_ns: only what happened in [since_ns, until_ns)
+        Measurements (form `metrics`) are not found by words. Raises a JournalError.
         """
-        words = list(dict.fromkeys(_WORD.findall(query)))[:32]
-        if not words or limit <= 0:
+        if limit <= 0 or not search.phrases(query):
             return []
-        match = " OR ".join(f'"{word}"' for word in words)
-        where, values = ["words MATCH ?"], [match]
-        if kinds:
-            where.append(f"kind IN ({', '.join('?' * len(kinds))})")
-            values += kinds
-        parts: list[Any] = list(values)
-        for column, bound in (("at_ns >= ?", since_ns), ("at_ns < ?", until_ns)):
-            if bound is not None:
-                where.append(column)
-                parts.append(bound)
+        await self.catch_up()
+        within = search.Within(kinds, since_ns, until_ns)
+        found: list[Entry] = []
+        for _ in range(_MAX_ROUNDS):
+            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within))
+            order = {seq: at for at, seq in enumerate(seqs)}
+            found = sorted(await self._journal.get(seqs), key=lambda entry: order[entry.seq])
+            dropped = order.keys() - {entry.seq for entry in found}
+            if not dropped:
+                break
+            await self._in_thread(lambda db, gone=dropped: _forget(db, gone))  # by retention, since indexed
+        return found
+
+    async def tallies(self) -> list[Tally]:
+        """Counts by kind and source, largest first."""
+        await self.catch_up()
         statement = (
-            f"SELECT meta.seq FROM words JOIN meta ON meta.seq = words.rowid WHERE {' AND '.join(where)} "  # noqa: S608
-            "ORDER BY words.rank LIMIT ?"
+            "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         )
-        async with self._using:
-            while await self._index_more():
-                pass
-            rows = await self._in_thread(lambda db: db.execute(statement, (*parts, limit)).fetchall())
-        order = {seq: at for at, (seq,) in enumerate(rows)}
-        return sorted(await self._journal.get(order), key=lambda entry: order[entry.seq])
+        return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
 
-    async def _index_more(self) -> bool:
-        """Indexes one batch; False when there was nothing to do."""
-        place = await self._in_thread(lambda db: int(db.execute("SELECT seq FROM place").fetchone()[0]))
-        entries = await self._journal.read(Cursor(str(place) if place else ""), limit=_BATCH)
-        if not entries:
-            return False
-        await self._in_thread(lambda db: _add(db, entries))
-        return True
+    async def _in_thread(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise JournalClosed(self._path)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._use, use)
 
-    async def _in_thread(self, use: Any) -> Any:
-        return await asyncio.shield(asyncio.to_thread(self._use, use))
+    # --- in the index's thread ---
 
-    def _use(self, use: Any) -> Any:
-        for last in (False, True):
+    def _use(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        try:
             try:
-                if self._connection is not None and not self._path.exists():
-                    self._drop()  # it was deleted under us
-                if self._connection is None:
-                    self._connection = _open(self._path)
-                return use(self._connection)
+                return use(self._opened())
             except sqlite3.DatabaseError as error:
-                self._drop()
-                if last or not _is_damage(error):
-                    raise translate(error, self._path) from error
-                _delete(self._path)
-        raise AssertionError("the second round returns or raises")
+                if not _is_damage(error):
+                    raise
+                self._rebuild()
+                return use(self._opened())
+        except sqlite3.Error as error:
+            self._drop()
+            raise translate(error, self._path) from error
+        except OSError as error:
+            self._drop()
+            raise translate_os(error, self._path) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is not None and _identity(self._path) != self._identity:
+            self._drop()  # it was deleted, or built anew by another process
+        if self._connection is None:
+            self._connection = _open(self._path)
+            self._identity = _identity(self._path)
+        return self._connection
+
+    def _rebuild(self) -> None:
+        self._drop()
+        _delete(self._path)
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -139,50 +195,109 @@ class JournalIndex:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    if not path.exists():
+        _delete(path)  # a log that outlived its file would be taken for the new file's
+    connection = _connect(path)
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
             connection.close()
             _delete(path)
-            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-        # It can be rebuilt, so it need not survive a power failure; damage is found and mended.
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA busy_timeout = 10000")
+            connection = _connect(path)
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        # It can be rebuilt, so nothing waits for the disk; but a power failure leaves it consistent.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _lay_out(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA busy_timeout = 10000")
+    return connection
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return
+        script = (resources.files("wakeful.journal") / f"index-{VERSION}.sql").read_text(encoding="utf-8")
+        for statement in statements(script):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION:d}")
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_IOERR"))
+    name: str = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(_DAMAGE) or "no such table" in str(error)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _delete(path: Path) -> None:
     for ending in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).unlink()
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
-def _add(db: sqlite3.Connection, entries: list[Entry]) -> None:
-    metas: list[tuple[int, int, str]] = []
-    bodies: list[tuple[int, str]] = []
+def _place(db: sqlite3.Connection) -> tuple[Cursor, int]:
+    cursor, indexed = db.execute("SELECT cursor, indexed FROM place").fetchone()
+    return Cursor(cursor), indexed
+
+
+def _add(db: sqlite3.Connection, place: Cursor, entries: list[Entry]) -> None:
+    found: list[tuple[int, int, str]] = []
+    words: dict[str, list[tuple[int, str]]] = {search.SEEN: [], search.SAID: []}
+    tallies: dict[tuple[str, str], tuple[int, int, int]] = {}
     for entry in entries:
-        kind = entry.event.__struct_config__.tag
-        routine = isinstance(entry.event, Observation) and entry.event.form == "metrics"
-        if kind in _NEVER_INDEXED or routine or not entry.event.body:
+        event = entry.event
+        kind = kind_of(event)
+        count, first_ns, last_ns = tallies.get((kind, event.origin), (0, event.at_ns, event.at_ns))
+        tallies[kind, event.origin] = count + 1, min(first_ns, event.at_ns), max(last_ns, event.at_ns)
+        body = "" if kind in _NEVER_FOUND else event.body
+        if isinstance(event, Observation) and event.form == "metrics":
             continue  # numbers are not looked for by words
-        metas.append((entry.seq, entry.event.at_ns, str(kind)))
-        bodies.append((entry.seq, entry.event.body[:_MAX_BODY_CHARS]))
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", metas)
-        db.executemany("INSERT INTO words (rowid, body) VALUES (?, ?)", bodies)
-        db.execute("UPDATE place SET seq = ?", (entries[-1].seq,))
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+        if body:
+            found.append((entry.seq, event.at_ns, kind))
+            table = search.SEEN if isinstance(event, Observation) else search.SAID
+            words[table].append((entry.seq, body[:_MAX_BODY_CHARS]))
+    with _transaction(db):
+        if _place(db)[0] != place:
+            return  # another process was faster
+        db.executemany("INSERT INTO entry VALUES (?, ?, ?)", found)
+        for table, rows in words.items():
+            db.executemany(f"INSERT INTO {table} (rowid, body) VALUES (?, ?)", rows)  # noqa: S608
+        db.executemany(_COUNT, [(*name, *counts) for name, counts in tallies.items()])
+        db.execute("UPDATE place SET cursor = ?, indexed = indexed + ?", (entries[-1].cursor, len(entries)))
+
+
+_COUNT = """
+INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    events = events + excluded.events,
+    first_ns = min(first_ns, excluded.first_ns),
+    last_ns = max(last_ns, excluded.last_ns)
+"""
+
+
+def _forget(db: sqlite3.Connection, seqs: Collection[int]) -> None:
+    with _transaction(db):
+        db.executemany("DELETE FROM entry WHERE seq = ?", [(seq,) for seq in seqs])

@@ -1,62 +1,77 @@
 """One mind per journal: a lock that the operating system frees however the process ends."""
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
-from wakeful.journal.errors import JournalLocked, JournalReadOnly
+from wakeful.journal.errors import JournalLocked, translate_os
 
 
 class MindLock:
     """Held by the process that thinks on a journal; a reader needs none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._path = path
-        self._file: IO[str] | None = None
+        self._now_ns = now_ns
+        self._file: int | None = None
 
     def acquire(self) -> None:
-        """Takes the lock; raises JournalLocked when another process has it, saying which and since when."""
+        """Takes the lock.
+
+        Raises JournalLocked when another process has it, saying which and since when; JournalReadOnly,
+        JournalFull or JournalError when the lock's file can't be made.
+        """
         try:
-            file = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115 (held as long as the journal is)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise JournalReadOnly(
-                f"{self._path} can't be written: {error.strerror}.", path=self._path, hint="Check its folder."
-            ) from error
+            raise translate_os(error, self._path) from error
         try:
             _lock(file)
         except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise JournalLocked(
-                f"Another mind is awake on this journal: {holder}.",
-                path=self._path,
-                hint="Stop it first, or give this one another folder with WAKEFUL_HOME.",
-            ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-        file.flush()
+            pid, since_ns = _holder(file)
+            os.close(file)
+            raise JournalLocked(self._path, pid=pid, since_ns=since_ns) from error
         self._file = file
+        self._say(f"{os.getpid()} {self._now_ns()}\n")
 
     def release(self) -> None:
         """Gives the lock back; does nothing where it isn't held."""
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.close()
+        file = self._file
+        if file is not None:
+            self._say("")
             self._file = None
+            os.close(file)
+
+    def _say(self, text: str) -> None:
+        """Writes who holds the lock. On a full disk nobody can say so, and the lock holds all the same."""
+        assert self._file is not None
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, text.encode("ascii"))
+
+
+def _holder(file: int) -> tuple[int, int]:
+    try:
+        pid, since_ns = os.read(file, 100).split()
+        return int(pid), int(since_ns)
+    except (OSError, ValueError):  # written by a mind that had no space for it, or just being written
+        return 0, 0
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[str]) -> None:
+    def _lock(file: int) -> None:
         # One byte far beyond the text, so that others can still read who holds it.
-        file.seek(1 << 30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        os.lseek(file, 1 << 30, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        os.lseek(file, 0, os.SEEK_SET)
 else:
     import fcntl
 
-    def _lock(file: IO[str]) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

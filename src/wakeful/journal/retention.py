@@ -1,60 +1,127 @@
-"""How long the journal keeps what it holds."""
+"""How long the journal keeps what it holds.
+
+What the mind itself wrote (thoughts, notifications, questions, answers and the like) is little, and memory is
+made of it: it stays. Observations and the scores about them are most of all events; they go when they are too
+old or too many, except what somebody cites or has not consumed.
+"""
 
 import sqlite3
-from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
 
-from wakeful.events import Cursor
-from wakeful.journal.store import Journal
+from wakeful.journal.reading import Wanted, entries
 
-_KEPT_KINDS = ("thought", "notification", "question", "answer", "summary", "session", "set_aside")
-"""Small and few, and what memory is made of: kept whatever their age."""
+_DROPPED_KINDS = ("observation", "salience", "quiet", "thought_started")
+_CITING_KINDS = ("thought", "thought_failed", "set_aside", "notification", "answer")
+_STEP = 2000
+_VACUUM_PAGES = 1000
 
-_STEP = 5000
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Events before `before_ns` go; then the oldest, until what the file holds takes at most `max_bytes`."""
+
+    before_ns: float
+    max_bytes: float
 
 
-async def prune(
-    journal: Journal, *, older_than_ns: int, max_bytes: int, consumers: Collection[str]
-) -> int:
-    """Drops old observations and scores; returns how many.
+def cited(connection: sqlite3.Connection) -> frozenset[int]:
+    """Numbers of the entries that thoughts, notifications and answers rest on."""
+    found: set[int] = set()
+    after = 0
+    while page := entries(connection, Wanted(after, 1000, _CITING_KINDS)):
+        for each in page:
+            evidence: tuple[int, ...] = getattr(each.event, "evidence", ())
+            found.update(evidence)
+        after = page[-1].seq
+    return frozenset(found)
 
-    older_than_ns: what happened before goes; max_bytes: of the file, the oldest goes until it is below
-    consumers: what one of them has not consumed stays, as does what a thought or notification cites
+
+class Sweep:
+    """One round of dropping, in steps that are short enough for writers to wait for.
+
+    Each step is carried out by `step` in a transaction; `advance` is called once that is durable. (A
+    transaction that fails because of something else in it is tried again, and with it the step.)
     """
-    safe = min([int(await journal.cursor(name) or 0) for name in consumers], default=0)
-    cited = await _cited(journal)
-    dropped = 0
-    while True:
-        stats = await journal.stats()
-        by_age = stats.bytes <= max_bytes
-        gone = await _drop(journal, safe, cited, older_than_ns if by_age else None)
-        dropped += gone
-        if not gone:
-            return dropped
+
+    def __init__(self, limits: Limits, consumed: int, cited: frozenset[int]) -> None:
+        self.dropped = 0
+        self.done = False
+        self._limits = limits
+        self._consumed = consumed
+        self._cited = cited
+        self._state = self._next = _State("age", (-(2**63), 0))
+
+    def step(self, connection: sqlite3.Connection) -> None:
+        """Drops up to some thousands of events, or gives some megabytes back to the disk."""
+        match self._state.stage:
+            case "age":
+                self._next = self._by_age(connection)
+            case "size":
+                self._next = self._by_size(connection)
+            case _:
+                self._next = self._vacuum(connection)
+
+    def advance(self) -> None:
+        """The step is durable."""
+        self.dropped += self._next.gone
+        self._state = self._next
+        self.done = self._state.stage == "done"
+
+    def _by_age(self, connection: sqlite3.Connection) -> "_State":
+        before_ns = int(max(self._limits.before_ns, -(2.0**62)))
+        rows = connection.execute(
+            "SELECT at_ns, seq FROM event INDEXED BY event_by_time "  # noqa: S608
+            f"WHERE at_ns < ? AND (at_ns, seq) > (?, ?) AND seq <= ? AND {_DROPPED} "
+            "ORDER BY at_ns, seq LIMIT ?",
+            (before_ns, *self._state.after, self._consumed, *_DROPPED_KINDS, _STEP),
+        ).fetchall()
+        gone = self._drop(connection, [seq for _, seq in rows])
+        if len(rows) < _STEP:
+            return _State("size", (0, 0), gone)
+        return _State("age", rows[-1], gone)
+
+    def _by_size(self, connection: sqlite3.Connection) -> "_State":
+        rows: list[tuple[int, int]] = []
+        if _held_bytes(connection) > self._limits.max_bytes:
+            rows = connection.execute(
+                f"SELECT 0, seq FROM event WHERE seq > ? AND seq <= ? AND {_DROPPED} ORDER BY seq LIMIT ?",  # noqa: S608
+                (self._state.after[1], self._consumed, *_DROPPED_KINDS, _STEP),
+            ).fetchall()
+        if not rows:
+            return _State("vacuum" if self.dropped else "done", (0, 0))
+        return _State("size", rows[-1], self._drop(connection, [seq for _, seq in rows]))
+
+    def _vacuum(self, connection: sqlite3.Connection) -> "_State":
+        free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        for _ in range(min(free, _VACUUM_PAGES)):
+            # Page by page: Python's driver ends a statement whose rows have no columns after its first row.
+            connection.execute("PRAGMA incremental_vacuum(1)").fetchall()
+        return _State("done" if free <= _VACUUM_PAGES else "vacuum", (0, 0))
+
+    def _drop(self, connection: sqlite3.Connection, seqs: list[int]) -> int:
+        gone = [(seq,) for seq in seqs if seq not in self._cited]
+        if gone:
+            connection.executemany("DELETE FROM event WHERE seq = ?", gone)
+            connection.execute("UPDATE retention SET dropped = dropped + ?", (len(gone),))
+        return len(gone)
 
 
-async def _cited(journal: Journal) -> set[int]:
-    cited: set[int] = set()
-    cursor = Cursor("")
-    while entries := await journal.read(cursor, kinds=("thought", "notification", "answer")):
-        for entry in entries:
-            cited.update(getattr(entry.event, "evidence", ()))
-        cursor = entries[-1].cursor
-    return cited
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Where a sweep stands: its stage, the last row it looked at, and how many events this step dropped."""
+
+    stage: Literal["age", "size", "vacuum", "done"]
+    after: tuple[int, int]
+    gone: int = 0
 
 
-async def _drop(journal: Journal, safe: int, cited: set[int], older_than_ns: int | None) -> int:
-    """Drops one step of the oldest events that may go."""
-    gone: list[int] = []
+_DROPPED = f"kind IN ({', '.join('?' * len(_DROPPED_KINDS))})"
 
-    def drop(db: sqlite3.Connection) -> None:
-        kinds = ", ".join("?" * len(_KEPT_KINDS))
-        age = "" if older_than_ns is None else f"AND at_ns < {older_than_ns:d}"
-        rows = db.execute(
-            f"SELECT seq FROM event WHERE seq <= ? AND kind NOT IN ({kinds}) {age} ORDER BY seq LIMIT ?",  # noqa: S608
-            (safe, *_KEPT_KINDS, _STEP + len(cited)),
-        )
-        gone.extend([seq for (seq,) in rows if seq not in cited][:_STEP])
-        db.executemany("DELETE FROM event WHERE seq = ?", [(seq,) for seq in gone])
 
-    await journal.change(drop)
-    return len(gone)
+def _held_bytes(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size

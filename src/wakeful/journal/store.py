@@ -1,81 +1,73 @@
 """The journal in one SQLite file."""
 
 import asyncio
-import contextlib
+import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
-from importlib import resources
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from wakeful.events import Cursor, Entry, Event, Observation, decode, encode, kind_of
-from wakeful.journal.errors import JournalCorrupt, JournalError, translate
+from wakeful.events import Cursor, Entry, Event, Observation, encode, kind_of
+from wakeful.journal import retention, upkeep
+from wakeful.journal.connection import open_reader, open_writer
+from wakeful.journal.cursors import cursor_of, seq_of
+from wakeful.journal.errors import JournalClosed, JournalError, JournalFull, JournalReadOnly, translate_os
 from wakeful.journal.lock import MindLock
-from wakeful.journal.writer import Row, Writer
+from wakeful.journal.reading import Readers, Wanted, entries, entry
+from wakeful.journal.tail import Watch
+from wakeful.journal.upkeep import Stats
+from wakeful.journal.writer import Move, Row, Writer
 
-SCHEMA = 1
-"""Version of the file that this program writes."""
-
-FILE = "journal.db"
-"""The journal's name within its folder."""
-
-_POLL_S = 0.2
-_POLL_AS_MIND_S = 5.0
-_TAIL_BATCH = 1000
-_MAX_SEQS = 500  # SQLite allows more variables; this keeps one statement short
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Size of the journal: events, bytes on disk, and when the first and last event happened (0 for none)."""
-
-    events: int
-    bytes: int
-    first_ns: int
-    last_ns: int
+_TAIL_LIMIT = 1000
+_SEQS_LIMIT = 500  # SQLite allows more variables; this keeps one statement short
+_FIRST_RETRY_S = 0.5
+_LAST_RETRY_S = 10.0
+_END = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
+_SAVE = "INSERT INTO state VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data"
 
 
 class Journal:
-    """An append-only, ordered log of events; see `docs` for what any store must hold.
+    """An append-only, ordered log of events in one file, which any number of processes may read.
 
-    Every write is on the disk when its call returns. Reading runs in a thread of its own connection and never
-    waits for writing.
+    What is written is on the disk when its call returns. Writing happens in one thread, reading in others,
+    and neither waits for the other. Use `Journal.open`.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, lock: MindLock | None) -> None:
+    def __init__(self, path: Path, *, lock: MindLock | None, patience_s: float) -> None:
         self.path = path
-        self._read_only = read_only
         self._lock = lock
-        self._reader = _connect(path, read_only=True)
-        self._reading = asyncio.Lock()
+        self._patience_s = patience_s
+        self._trouble: JournalError | None = None
         self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
-        self._writer = Writer(path, lambda: _connect(path, read_only=False), self._notify)
+        self._readers = Readers(path)
+        self._watch: Watch | None = None
+        self._writer: Writer | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: Path, *, lock: bool = True, read_only: bool = False) -> Self:
+    async def open(
+        cls, path: Path, *, lock: bool = True, read_only: bool = False, patience_s: float = 0.0
+    ) -> Self:
         """Opens the journal's file, and makes it where it does not exist.
 
-        lock: refuse when another process thinks on it; read_only: never write, needs no lock
-        Raises JournalLocked, JournalCorrupt, JournalReadOnly, JournalFull or JournalError.
+        lock: refuse when another mind has it (held until `close`, or until the process ends, however it ends)
+        read_only: never write; needs no lock
+        patience_s: how long a write waits for space on a full disk before it raises JournalFull; a caller
+            that waits holds back its source, and `trouble` says why. math.inf waits for ever.
+        Raises JournalLocked, JournalMissing (read_only), JournalCorrupt, JournalTooNew, JournalReadOnly,
+        JournalFull, JournalBusy or JournalError.
         """
-        held: MindLock | None = None
-        if not read_only:
-            with contextlib.suppress(OSError):  # opening will say better what is wrong
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if lock:
-                held = MindLock(path.with_suffix(".lock"))
-                held.acquire()
+        opening = asyncio.ensure_future(asyncio.to_thread(_open, path, lock=lock, read_only=read_only))
         try:
-            await asyncio.to_thread(_prepare, path, read_only=read_only)
-            journal = cls(path, read_only=read_only, lock=held)
-        except BaseException:
-            if held is not None:
-                held.release()
+            held, writing, watching = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_undo)
             raise
-        if not read_only:
-            journal._writer.start()
+        journal = cls(path, lock=held, patience_s=patience_s)
+        journal._watch = Watch(watching)
+        if writing is not None:
+            journal._writer = Writer(path, writing, journal._watch.wake)
         return journal
 
     async def __aenter__(self) -> Self:
@@ -85,45 +77,64 @@ class Journal:
         await self.close()
 
     async def close(self) -> None:
-        """Writes what waits and closes the file."""
-        if not self._read_only:
-            await self._writer.close()
-        async with self._reading:
-            self._reader.close()
-        if self._lock is not None:
-            self._lock.release()
+        """Writes what waits, ends what reads, and frees the lock; may be called twice."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)  # a half closed journal would keep its lock
+
+    @property
+    def trouble(self) -> JournalError | None:
+        """Why writes wait at this moment (`patience_s`), None when all is well."""
+        return self._trouble
 
     # --- writing ---
 
     async def append(self, events: Sequence[Event]) -> list[Entry]:
-        """Appends events, all or none, durable on return; gives them with their numbers.
+        """Appends events, all or none; they are durable when this returns them with their numbers.
 
-        Raises JournalFull, JournalReadOnly or JournalError; then nothing of the batch was written.
+        Cancelled, the events are either all written or none. Raises JournalFull, JournalReadOnly, JournalBusy
+        or JournalError; then nothing of the batch was written.
         """
         if not events:
             return []
-        first = await self._writer.write(_rows(events), resume=_resume(events))
-        return _entries(first, events)
+        return await self._append(events, None)
 
     async def commit(
         self, events: Sequence[Event], *, consumer: str, expected: Cursor, cursor: Cursor
     ) -> list[Entry]:
-        """Appends events and moves a consumer's place, in one transaction.
+        """Appends events (or none) and moves a consumer from `expected` to `cursor`, in one transaction.
 
-        Raises CursorMoved when the consumer is not at `expected`; then nothing was written.
+        Raises CursorMoved when the consumer is not at `expected`, and otherwise as `append`; then nothing was
+        written. Raises ValueError for a cursor that is not of this journal.
         """
-        move = (consumer, _seq(expected), _seq(cursor))
-        first = await self._writer.write(_rows(events), resume=_resume(events), move=move)
-        return _entries(first, events)
+        return await self._append(events, Move(consumer, seq_of(expected), seq_of(cursor)))
 
     async def save_state(self, name: str, data: bytes) -> None:
         """Keeps a small state under a name, in place of the one before."""
-        statement = "INSERT INTO state VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data"
-        await self._writer.write((), other=lambda connection: _run(connection, statement, (name, data)))
+        await self._write(change=lambda connection: _run(connection, _SAVE, (name, data)))
 
-    async def change(self, other: Callable[[sqlite3.Connection], None]) -> None:
-        """Runs a function inside a transaction of the writer; for this room's own upkeep."""
-        await self._writer.write((), other=other)
+    async def prune(
+        self,
+        *,
+        max_age_s: float = math.inf,
+        max_bytes: float = math.inf,
+        consumers: Collection[str],
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> int:
+        """Drops what is older than `max_age_s`, and then the oldest until the file holds at most `max_bytes`.
+
+        Only observations and scores are ever dropped, and of them neither what one of `consumers` has not
+        consumed yet nor what a thought, notification or answer cites. Returns how many events went; none
+        where a consumer never moved, or none is named.
+        """
+        limits = retention.Limits(now_ns() - max_age_s * 1e9, max_bytes)
+        consumed = min([seq_of(await self.cursor(name)) for name in consumers], default=0)
+        cited = await self._readers.run(retention.cited)
+        sweep = retention.Sweep(limits, consumed, cited)
+        while not sweep.done:
+            await self._write(change=sweep.step)  # in steps, so that appends go on in between
+            sweep.advance()
+        return sweep.dropped
 
     # --- reading ---
 
@@ -138,203 +149,182 @@ class Journal:
         until_ns: int | None = None,
         newest_first: bool = False,
     ) -> list[Entry]:
-        """Up to `limit` entries after a place, in order, or from the end backwards.
+        """Up to `limit` entries after a place, in order; or the newest ones, newest first.
 
-        kinds, source: only these; since_ns, until_ns: only what happened in [since, until)
+        kinds, source: only these; since_ns, until_ns: only what happened in [since_ns, until_ns)
+        Raises JournalCorrupt or JournalError, ValueError for a cursor that is not of this journal.
         """
-        where, values = ["seq > ?"], [_seq(after)]
-        conditions: list[tuple[str, list[Any]]] = []
-        if kinds:
-            conditions.append((f"kind IN ({', '.join('?' * len(kinds))})", list(kinds)))
-            if "observation" not in kinds:
-                conditions.append(("kind <> 'observation'", []))  # lets SQLite use the index of kinds
-        if source:
-            conditions.append(("source = ?", [source]))
-        if since_ns is not None:
-            conditions.append(("at_ns >= ?", [since_ns]))
-        if until_ns is not None:
-            conditions.append(("at_ns < ?", [until_ns]))
-        for text, more in conditions:
-            where.append(text)
-            values += more
-        order = "DESC" if newest_first else "ASC"
-        statement = f"SELECT seq, body FROM event WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT ?"  # noqa: S608
-        return [_entry(seq, body) for seq, body in await self._query(statement, (*values, limit))]
+        if limit <= 0:
+            return []
+        wanted = Wanted(seq_of(after), limit, kinds, source, since_ns, until_ns, newest_first)
+        return await self._readers.run(lambda connection: entries(connection, wanted))
 
     async def get(self, seqs: Collection[int]) -> list[Entry]:
         """The entries with these numbers, in order; numbers that don't exist are left out."""
-        found: list[Entry] = []
         wanted = sorted(set(seqs))
-        for begin in range(0, len(wanted), _MAX_SEQS):
-            part = wanted[begin : begin + _MAX_SEQS]
-            marks = ", ".join("?" * len(part))
-            statement = f"SELECT seq, body FROM event WHERE seq IN ({marks}) ORDER BY seq"  # noqa: S608
-            found += [_entry(seq, body) for seq, body in await self._query(statement, part)]
-        return found
+
+        def fetch(connection: sqlite3.Connection) -> list[Entry]:
+            found: list[Entry] = []
+            for begin in range(0, len(wanted), _SEQS_LIMIT):
+                part = wanted[begin : begin + _SEQS_LIMIT]
+                marks = ", ".join("?" * len(part))
+                statement = f"SELECT seq, at_ns, kind, body FROM event WHERE seq IN ({marks}) ORDER BY seq"  # noqa: S608
+                found += [entry(*row) for row in connection.execute(statement, part)]
+            return found
+
+        return await self._readers.run(fetch) if wanted else []
+
+    def tail(self, after: Cursor, *, kinds: Collection[str] = ()) -> AsyncGenerator[list[Entry], None]:
+        """Entries after a place, those that are there and then new ones as they are written, by any process.
+
+        Never ends by itself; holds at most a thousand entries at a time. Raises as `read`.
+        """
+        return self._tail(seq_of(after), kinds)
 
     async def cursor(self, consumer: str) -> Cursor:
         """How far a consumer has come; the beginning when it never moved."""
-        rows = await self._query("SELECT seq FROM consumer WHERE name = ?", (consumer,))
-        return _cursor(rows[0][0]) if rows else Cursor("")
+        rows = await self._rows("SELECT seq FROM consumer WHERE name = ?", consumer)
+        return cursor_of(rows[0][0] if rows else 0)
 
     async def end(self) -> Cursor:
         """The place after the last entry."""
-        return _cursor((await self._query("SELECT coalesce(max(seq), 0) FROM event"))[0][0])
+        return cursor_of((await self._rows(_END))[0][0])
 
     async def resume_points(self) -> dict[str, str]:
         """For each source, where its newest observation says that it would go on."""
-        return dict(await self._query("SELECT source, place FROM resume"))
+        return dict(await self._rows("SELECT source, place FROM resume"))
 
     async def load_state(self, name: str) -> bytes | None:
         """The state kept under a name, None where there is none."""
-        rows = await self._query("SELECT data FROM state WHERE name = ?", (name,))
+        rows = await self._rows("SELECT data FROM state WHERE name = ?", name)
         return rows[0][0] if rows else None
 
-    async def tail(self, after: Cursor, *, kinds: Collection[str] = ()) -> AsyncIterator[list[Entry]]:
-        """Entries after a place as they are written, by this or another process; never ends by itself."""
-        version = await self._version()
-        while True:
-            changed = self._changed  # taken before reading: what is written meanwhile sets this one
-            entries = await self.read(after, limit=_TAIL_BATCH, kinds=kinds)
-            if entries:
-                after = entries[-1].cursor
-                yield entries
-                continue
-            version = await self._wait_for_change(changed, version)
-
     async def stats(self) -> Stats:
-        """How large the journal is."""
-        events = (await self._query("SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM event"))[0][0]
-        first, last = (await self._query("SELECT coalesce(min(at_ns), 0), coalesce(max(at_ns), 0) FROM event"))[0]
-        size = sum(file.stat().st_size for file in self.path.parent.glob(self.path.name + "*"))
-        return Stats(events=events, bytes=size, first_ns=first, last_ns=last)
+        """How large the journal is; costs next to nothing."""
+        return await self._readers.run(lambda connection: upkeep.measure(connection, self.path))
 
     async def check(self) -> list[str]:
-        """What SQLite's integrity check finds wrong; empty when all is well. Reads the whole file."""
-        rows = await self._query("PRAGMA integrity_check")
-        return [text for (text,) in rows if text != "ok"]
+        """What is wrong with the file, in words; empty when all is well. Reads all of it."""
+        return await asyncio.to_thread(upkeep.check, self.path)
 
     async def backup(self, target: Path) -> None:
-        """Copies the journal as it is now, while it is written to."""
+        """Copies the journal as it is now into one file, while it is written to.
 
-        def copy() -> None:
-            source, copied = _connect(self.path, read_only=True), sqlite3.connect(target)
-            try:
-                source.backup(copied, pages=1024)
-            except sqlite3.Error as error:
-                raise translate(error, target) from error
-            finally:
-                copied.close()
-                source.close()
-
-        await asyncio.to_thread(copy)
-
-    async def _query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        async with self._reading:
-            # Shielded: a thread can't be stopped, and the connection must not be used by two at once.
-            return await asyncio.shield(asyncio.to_thread(self._fetch, statement, values))
-
-    def _fetch(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        try:
-            return self._reader.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translate(error, self.path) from error
-
-    async def _version(self) -> int:
-        return (await self._query("PRAGMA data_version"))[0][0]
-
-    async def _wait_for_change(self, changed: asyncio.Event, version: int) -> int:
-        """Returns when this process wrote something, or another one did.
-
-        A mind need not look for other writers often: what matters to it, it writes itself.
+        The file is there when it is complete, in place of one that was there. Raises ValueError when `target`
+        is the journal itself, JournalFull, JournalReadOnly or JournalError when it can't be written.
         """
+        await asyncio.to_thread(upkeep.backup, self.path, target)
+
+    # --- within ---
+
+    async def _append(self, events: Sequence[Event], move: Move | None) -> list[Entry]:
+        rows: list[Row] = [(event.at_ns, kind_of(event), event.origin, encode(event)) for event in events]
+        resume = {
+            event.source: event.resume for event in events if type(event) is Observation and event.resume
+        }
+        first = await self._write(rows, resume=resume, move=move)
+        return [Entry(seq, cursor_of(seq), event) for seq, event in enumerate(events, first)]
+
+    async def _write(
+        self,
+        rows: Sequence[Row] = (),
+        *,
+        resume: dict[str, str] | None = None,
+        move: Move | None = None,
+        change: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> int:
+        if self._closing is not None:
+            raise JournalClosed(self.path)
+        if self._writer is None:
+            raise JournalReadOnly(f"{self.path} was opened to be read only.", path=self.path)
+        began_s, retry_s = self._loop.time(), _FIRST_RETRY_S
         while True:
             try:
-                async with asyncio.timeout(_POLL_S if self._lock is None else _POLL_AS_MIND_S):
-                    await changed.wait()
-            except TimeoutError:
-                now = await self._version()
-                if now == version:
-                    continue
-                return now
-            return version
+                first = await self._writer.write(rows, resume=resume, move=move, change=change)
+            except JournalFull as error:
+                left_s = began_s + self._patience_s - self._loop.time()
+                if left_s <= 0:
+                    raise
+                self._trouble = error
+                await asyncio.sleep(min(retry_s, left_s))
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+            else:
+                self._trouble = None
+                return first
 
-    def _notify(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is gone
-            self._loop.call_soon_threadsafe(self._wake_tails)
+    async def _tail(self, after: int, kinds: Collection[str]) -> AsyncGenerator[list[Entry], None]:
+        assert self._watch is not None
+        while True:
+            news = self._watch.news()
+            found, after = await self._readers.run(lambda connection, at=after: _page(connection, at, kinds))
+            if found:
+                yield found
+            if len(found) < _TAIL_LIMIT:
+                await self._watch.wait(news)
 
-    def _wake_tails(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    async def _rows(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        return await self._readers.run(lambda connection: connection.execute(statement, values).fetchall())
+
+    async def _close(self) -> None:
+        try:
+            if self._writer is not None:
+                await self._writer.close()
+            await self._readers.close()
+        finally:
+            if self._watch is not None:
+                self._watch.close()
+            if self._lock is not None:
+                self._lock.release()
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def _page(connection: sqlite3.Connection, after: int, kinds: Collection[str]) -> tuple[list[Entry], int]:
+    """The next entries, and the number after which to look for more.
+
+    That number passes over entries of other kinds, so that none is looked at twice.
+    """
+    end: int = connection.execute(_END).fetchone()[0]  # first: what comes after it is for the next page
+    found = entries(connection, Wanted(after, _TAIL_LIMIT, kinds))
+    if len(found) == _TAIL_LIMIT:
+        return found, found[-1].seq
+    return found, max(after, end, found[-1].seq if found else 0)
+
+
+_Opened = tuple[MindLock | None, sqlite3.Connection | None, sqlite3.Connection]
+
+
+def _open(path: Path, *, lock: bool, read_only: bool) -> _Opened:
+    if read_only:
+        return None, None, open_reader(path)
     try:
-        if read_only:
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
-            )
-        else:
-            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA busy_timeout = 10000")
-        if not read_only:
-            # Full synchronisation: an acknowledged event survives a power failure.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-    except sqlite3.Error as error:
-        raise translate(error, path) from error
-    return connection
-
-
-def _prepare(path: Path, *, read_only: bool) -> None:
-    """Makes the file where there is none, and refuses what is no journal of ours."""
-    if read_only and not path.exists():
-        raise JournalError(f"There is no journal at {path}.", path=path, hint="Start one with `wakeful run`.")
-    connection = _connect(path, read_only=read_only)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise translate_os(error, path) from error
+    held = MindLock(path.with_name(path.name + ".lock")) if lock else None
+    if held is not None:
+        held.acquire()
+    writing: sqlite3.Connection | None = None
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
-            raise JournalCorrupt(
-                f"{path} was written by a newer Wakeful (version {version} of the file, known is {SCHEMA}).",
-                path=path,
-                hint="Update Wakeful.",
-            )
-        if version == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or read_only:
-                raise JournalCorrupt(f"{path} is no journal of Wakeful.", path=path, hint="Give another folder.")
-            connection.execute("PRAGMA journal_mode = WAL")
-            script = (resources.files("wakeful.journal") / "schema.sql").read_text(encoding="utf-8")
-            connection.executescript(f"BEGIN; {script} PRAGMA user_version = {SCHEMA}; COMMIT;")
-    except sqlite3.Error as error:
-        raise translate(error, path) from error
-    finally:
-        connection.close()
+        writing = open_writer(path)
+        return held, writing, open_reader(path)
+    except BaseException:
+        if writing is not None:
+            writing.close()
+        if held is not None:
+            held.release()
+        raise
 
 
-def _rows(events: Sequence[Event]) -> list[Row]:
-    return [(event.at_ns, kind_of(event), event.origin, encode(event)) for event in events]
+def _undo(opening: "asyncio.Future[_Opened]") -> None:
+    """Frees what was opened for a caller who no longer wants it."""
+    if opening.cancelled() or opening.exception() is not None:
+        return
+    held, *connections = opening.result()
+    for connection in connections:
+        if connection is not None:
+            connection.close()
+    if held is not None:
+        held.release()
 
 
-def _resume(events: Sequence[Event]) -> dict[str, str]:
-    return {event.source: event.resume for event in events if isinstance(event, Observation) and event.resume}
-
-
-def _entries(first: int, events: Sequence[Event]) -> list[Entry]:
-    return [Entry(first + at, _cursor(first + at), event) for at, event in enumerate(events)]
-
-
-def _entry(seq: int, body: bytes) -> Entry:
-    return Entry(seq, _cursor(seq), decode(body))
-
-
-def _cursor(seq: int) -> Cursor:
-    return Cursor(str(seq) if seq else "")
-
-
-def _seq(cursor: Cursor) -> int:
-    return int(cursor or 0)
-
-
-def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
+def _run(connection: sqlite3.Connection, statement: str, values: Sequence[str | bytes]) -> None:
     connection.execute(statement, values)
-

@@ -191,10 +191,13 @@ class AsyncLMStudioClient:
         if not self._counts_tokens:
             return None
         try:
+            adds_special = not isinstance(
+                text, str
+            )  # such as a token for the beginning, where the model wants one
             if not isinstance(text, str):
                 laid_out = await self._transport.json("POST", "/apply-template", {"messages": list(text)})
                 text = str(as_object(laid_out).get("prompt", ""))
-            body = {"content": text, "parse_special": True}
+            body = {"content": text, "parse_special": True, "add_special": adds_special}
             counted = as_object(await self._transport.json("POST", "/tokenize", body))
             if "tokens" in counted:
                 return len(as_list(counted["tokens"]))

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 DEFAULT_BASE_URL = "http://localhost:1234"
 
-_KNOWN_PATHS = ("/v1", "/api/v0", "/api/v1")
+_KNOWN_PATHS = ("/api/v0", "/api/v1", "/v1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ class Recall:
     def __init__(self, index: JournalIndex) -> None:
         self._index = index
 
-    async def recall(self, observations: Collection[Observation], *, k: int = 3, without: Collection[int] = ()) -> list[Entry]:
+    async def recall(
+        self, observations: Collection[Observation], *, k: int = 3, without: Collection[int] = ()
+    ) -> list[Entry]:
         """The `k` best matching thoughts about the same names, oldest first.
 
         without: sequence numbers that the prompt holds already

@@ -99,7 +99,9 @@ async def think(
         others=cycle.batch.others,
     )
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = moment(seen, now_ns=begun_ns, reason=cycle.reason, expected=expected, others=cycle.batch.others)
+        text = moment(
+            seen, now_ns=begun_ns, reason=cycle.reason, expected=expected, others=cycle.batch.others
+        )
     layout = conversation.lay_out(text)
     left = layout.left
     try:

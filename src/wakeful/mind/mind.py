@@ -40,7 +40,7 @@ from wakeful.mind import recover
 from wakeful.mind.attend import Attending
 from wakeful.mind.cycle import Concluded, Cycle, new_id, raw_lines, think
 from wakeful.mind.prompt import BASE, PILOT, prompt
-from wakeful.mind.thinker import Thinker, UnusableAnswer
+from wakeful.mind.thinker import ModelFacts, Thinker, UnusableAnswer
 from wakeful.mind.workspace import Batch, Workspace
 
 Phase = Literal["starting", "watching", "thinking", "waiting for the model"]
@@ -133,6 +133,11 @@ class Mind:
         finally:
             # The learnt state is worth the moment that it takes, also when we are being cancelled.
             await asyncio.shield(self.attending.save())
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model thinks."""
+        return self._thinker.facts
 
     @property
     def waiting(self) -> int:

@@ -4,7 +4,8 @@ Run once per version of the file, `python tests/journal/data/make.py`; what is c
 """
 
 import asyncio
-import sqlite3
+import shutil
+import tempfile
 from pathlib import Path
 
 from wakeful.events import (
@@ -40,7 +41,7 @@ def one_of_each() -> list[Event]:
             at_ns=AT_NS + 1,
             source="metrics",
             form="metrics",
-            text="cpu 97.4%, memory 41.0%, load 8.80, disk / 50.1%, busiest mysqld 91.0% cpu, largest chrome 2.1 GB",
+            text="cpu 97.4%, memory 41.0%, load 8.80, disk / 50.1%, busiest mysqld 91.0% cpu",
             values={"cpu_percent": 97.4, "memory_percent": 41.0, "disk_percent:/": 50.1},
         ),
         Observation(
@@ -110,20 +111,18 @@ def one_of_each() -> list[Event]:
     ]
 
 
-async def main(path: Path) -> None:
-    path.unlink(missing_ok=True)
+async def main(path: Path) -> Path:
     async with await Journal.open(path, lock=False) as journal:
         entries = await journal.append(one_of_each())
         await journal.commit([], consumer="mind", expected=Cursor(""), cursor=entries[5].cursor)
         await journal.save_state("attention", b"\x01state")
         copy = path.with_name(path.name + ".copy")
         await journal.backup(copy)  # the whole journal in one file
-    for ending in ("", "-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-    copy.rename(path)
-    with sqlite3.connect(path) as connection:
-        print(path.name, connection.execute("SELECT count(*) FROM event").fetchone()[0], "events")
+    return copy
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(__file__).parent / "journal-0.1.db"))
+    target = Path(__file__).parent / "journal-0.1.db"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.move(asyncio.run(main(Path(folder) / "journal.db")), target)
+    print(target.name, "made")

@@ -1,5 +1,7 @@
 -- Version 1 of the journal's file. Applied in one transaction, never edited; the next version is another file.
 
+-- What happened, in the order in which it was written. `body` is the whole event as JSON; the other columns
+-- repeat what readers ask by. Numbers are never given twice, not even after the last event was dropped.
 CREATE TABLE event (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ns  INTEGER NOT NULL,
@@ -8,7 +10,7 @@ CREATE TABLE event (
     body   BLOB NOT NULL
 ) STRICT;
 
--- Readers filter by kind and walk in order; observations are most of all rows and need no index of their kind.
+-- Readers of one kind walk in order; observations are most of all rows and are found by walking.
 CREATE INDEX event_by_kind ON event (kind, seq) WHERE kind <> 'observation';
 CREATE INDEX event_by_time ON event (at_ns);
 
@@ -29,3 +31,12 @@ CREATE TABLE state (
     name TEXT PRIMARY KEY,
     data BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- How many events retention has dropped so far; one row.
+CREATE TABLE retention (
+    dropped INTEGER NOT NULL
+) STRICT;
+INSERT INTO retention VALUES (0);
+
+-- How the file says that it is a journal: "WAKE".
+PRAGMA application_id = 1463896901;

@@ -1,0 +1,36 @@
+"""What is there to observe? Sources are endless streams of observations; `run_sources` keeps them running."""
+
+from wakeful.sources.command import CommandSource
+from wakeful.sources.containers import ContainersSource
+from wakeful.sources.errors import SourceBroken, SourceError, SourceForbidden, SourceMissing, SourceRefused
+from wakeful.sources.files import FilesSource
+from wakeful.sources.health import SourceHealth
+from wakeful.sources.journald import JournaldSource
+from wakeful.sources.log import LogSource
+from wakeful.sources.metrics import MetricsSource
+from wakeful.sources.source import CompoundSource, Emit, Source, resume_for
+from wakeful.sources.stdin import StdinSource
+from wakeful.sources.supervise import Backoff, run_sources, supervise
+
+__all__ = [
+    "Backoff",
+    "CommandSource",
+    "CompoundSource",
+    "ContainersSource",
+    "Emit",
+    "FilesSource",
+    "JournaldSource",
+    "LogSource",
+    "MetricsSource",
+    "Source",
+    "SourceBroken",
+    "SourceError",
+    "SourceForbidden",
+    "SourceHealth",
+    "SourceMissing",
+    "SourceRefused",
+    "StdinSource",
+    "resume_for",
+    "run_sources",
+    "supervise",
+]

@@ -1,0 +1,103 @@
+"""Writes the trained model as GGUF: `python -m training.pilot.export --from DIR --to FILE.gguf`."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.pilot.model import Shape
+from training.pilot.tokenizer import CONTROL, PRE, SCAFFOLD, TEMPLATE
+
+
+def export(source: Path, target: Path, *, averaged: bool = False) -> None:
+    """The checkpoint in `source` as a GGUF file with 16-bit matrices, replaced in one step.
+
+    averaged: the running average of the weights, the better choice while the learning rate is still high
+    """
+    state = torch.load(source / "state.pt", map_location="cpu")
+    shape = Shape(**json.loads((source / "shape.json").read_text()))
+    weights: dict[str, Tensor] = state["model"]
+    if averaged:
+        weights = dict(zip(state["names"], state["average"]))
+    new = target.with_suffix(".new")
+    writer = gguf.GGUFWriter(new, "llama")
+    writer.add_name("wakeful-pilot")
+    writer.add_description("Wakeful's own small stand-in, trained from nothing on generated text")
+    writer.add_license("apache-2.0")
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.inner)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.heads)
+    writer.add_layer_norm_rms_eps(shape.epsilon)
+    writer.add_rope_dimension_count(shape.width // shape.heads)
+    writer.add_rope_freq_base(shape.rope_base)
+    writer.add_vocab_size(shape.vocabulary)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    _add_tokenizer(writer, source / "tokenizer.json")
+
+    def matrix(name: str, tensor: Tensor) -> None:
+        writer.add_tensor(name, np.ascontiguousarray(tensor.to(torch.float16).numpy()))
+
+    def vector(name: str, tensor: Tensor) -> None:
+        writer.add_tensor(name, tensor.float().numpy())
+
+    matrix("token_embd.weight", weights["embedding"])
+    vector("output_norm.weight", weights["norm"])
+    for number in range(shape.layers):
+        ours, theirs = f"blocks.{number}.", f"blk.{number}."
+        vector(theirs + "attn_norm.weight", weights[ours + "norm1"])
+        vector(theirs + "ffn_norm.weight", weights[ours + "norm2"])
+        for name, part in zip(("attn_q", "attn_k", "attn_v"), weights[ours + "qkv"]):
+            matrix(f"{theirs}{name}.weight", part)
+        matrix(theirs + "attn_output.weight", weights[ours + "out"])
+        for name, part in zip(("ffn_gate", "ffn_up"), weights[ours + "gate_up"]):
+            matrix(f"{theirs}{name}.weight", part)
+        matrix(theirs + "ffn_down.weight", weights[ours + "down"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    os.replace(new, target)
+    print(f"{target}: {target.stat().st_size / 1e6:.2f} MB after {state['seen'] / 1e6:.1f} million tokens")
+
+
+def _add_tokenizer(writer: gguf.GGUFWriter, path: Path) -> None:
+    stored = json.loads(path.read_text())
+    ids: dict[str, int] = dict(stored["model"]["vocab"])
+    for added in stored["added_tokens"]:
+        ids[added["content"]] = added["id"]
+    tokens = sorted(ids, key=lambda token: ids[token])
+    kinds = dict.fromkeys(CONTROL, gguf.TokenType.CONTROL) | dict.fromkeys(
+        SCAFFOLD, gguf.TokenType.USER_DEFINED
+    )
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(PRE)
+    writer.add_token_list(tokens)
+    writer.add_token_types([kinds.get(token, gguf.TokenType.NORMAL) for token in tokens])
+    merges = stored["model"]["merges"]
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    writer.add_bos_token_id(ids[CONTROL[0]])
+    writer.add_eos_token_id(ids[CONTROL[2]])
+    writer.add_pad_token_id(ids[CONTROL[0]])
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(TEMPLATE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="source", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--averaged", action="store_true")
+    options = parser.parse_args()
+    export(options.source, options.to, averaged=options.averaged)
+
+
+if __name__ == "__main__":
+    main()
