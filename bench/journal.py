@@ -25,9 +25,10 @@ BATCH = 100
 APPENDS_S = 2.0
 LATENCY_SAMPLES = 200
 _WORDS = (
-    "connection refused timeout accepted closed session opened user root disk kernel usb device started stopped "
-    "failed retry request response query slow cache miss hit worker restarted config reloaded certificate expired"
-).split()
+    *("connection", "refused", "timeout", "accepted", "closed", "session", "opened", "user", "root", "disk"),
+    *("kernel", "usb", "device", "started", "stopped", "failed", "retry", "request", "response", "query"),
+    *("slow", "cache", "miss", "hit", "worker", "restarted", "config", "reloaded", "certificate", "expired"),
+)
 
 
 def observations(count: int, seed: int = 1) -> list[Observation]:
@@ -37,7 +38,8 @@ def observations(count: int, seed: int = 1) -> list[Observation]:
     for number in range(count):
         words = " ".join(chance.choices(_WORDS, k=14))
         address = f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}"
-        text = f"Nov 20 03:12:09 web{number % 7} service{number % 40}[{chance.randrange(30_000)}]: {words} from {address}"
+        program = f"web{number % 7} service{number % 40}[{chance.randrange(30_000)}]"
+        text = f"Nov 20 03:12:09 {program}: {words} from {address}"
         lines.append(
             Observation(
                 at_ns=1_790_000_000_000_000_000 + number * 10**6,
@@ -56,9 +58,7 @@ def bare(path: Path, batch: list[Observation]) -> float:
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000").fetchone()
-    connection.executescript(
-        (resources.files("wakeful.journal") / "schema-1.sql").read_text(encoding="utf-8")
-    )
+    connection.executescript((resources.files("wakeful.journal") / "schema-1.sql").read_text(encoding="utf-8"))
     rows = [(event.at_ns, kind_of(event), event.origin, encode(event)) for event in batch]
     written, began = 0, time.perf_counter()
     while time.perf_counter() - began < APPENDS_S:
@@ -148,6 +148,11 @@ async def idle(path: Path, seconds: float = 5.0) -> float:
     return used / seconds
 
 
+def index_bytes(folder: Path) -> int:
+    """What the index takes on the disk."""
+    return sum(file.stat().st_size for file in folder.glob("index.db*"))
+
+
 async def search(folder: Path, count: int) -> None:
     """Builds an index over so many events and searches it."""
     path = folder / "search.db"
@@ -159,7 +164,7 @@ async def search(folder: Path, count: int) -> None:
         built = time.perf_counter() - began
         stats = await journal.stats()
         row(f"index of {count:,} events", f"{built:.1f} s to build, {count / built:,.0f} events/s")
-        size = sum(file.stat().st_size for file in folder.glob("index.db*"))
+        size = await asyncio.to_thread(index_bytes, folder)
         row(
             "size per event",
             f"{stats.bytes / count:.0f} bytes in the journal, {size / count:.0f} in the index",

@@ -57,7 +57,9 @@ async def _think(journal: Journal) -> list[Thought]:
     tail = journal.tail(cursor, kinds=("thought", "thought_failed"))
     while len(thoughts) < THOUGHTS:
         word = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7))
-        text = f"{word}[{rng.randint(1, 9999)}]: ERROR {word} failed: connection refused to 10.0.0.{rng.randint(1, 254)}"
+        text = (
+            f"{word}[{rng.randint(1, 9999)}]: ERROR {word} failed: connection refused to 10.0.0.{rng.randint(1, 254)}"
+        )
         now_ns = time.time_ns()
         await journal.append([Observation(at_ns=now_ns, source=f"log:/{word}", form="lines", text=text)])
         async with asyncio.timeout(60):

@@ -113,7 +113,10 @@ class ScriptedServer:
                 assert request.transport is not None
                 request.transport.abort()
                 return response
-            await _send(response, {"choices": [{"index": 0, "delta": {"content": text[begin : begin + 40]}, "finish_reason": None}]})
+            await _send(
+                response,
+                {"choices": [{"index": 0, "delta": {"content": text[begin : begin + 40]}, "finish_reason": None}]},
+            )
             await asyncio.sleep(0)
         await _send(response, {"model": "scripted", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens(text), "total_tokens": 0}

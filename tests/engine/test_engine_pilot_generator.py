@@ -131,7 +131,7 @@ def test_a_conversation_carries_its_predictions_on() -> None:
 def test_lines_written_by_hand_are_well_formed() -> None:
     for line in real.lines():
         assert line.severity in SEVERITIES
-        assert line.entity in line.text
+        assert line.entity in f"{line.source} {line.text}"
         assert line.source
         seen = Seen(1, as_seen(Case(line.source, line.text, "info", "", "", "", ""), 1, 1).observation)
         assert line.text.split()[0] in observation_line(1, seen.observation)

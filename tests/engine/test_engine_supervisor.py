@@ -129,9 +129,7 @@ async def test_killed_in_the_middle_of_a_stream(tiny: Path) -> None:
     assert "signal 9" in str(next(event for event in events if isinstance(event, EngineDied)).reason)
 
 
-async def test_killed_again_and_again_it_slows_down_but_goes_on(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_killed_again_and_again_it_slows_down_but_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wakeful.engine.supervisor._FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr("wakeful.engine.supervisor._LONGEST_PAUSE_S", 0.3)
     deaths: list[EngineDied] = []

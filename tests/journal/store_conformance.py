@@ -1,7 +1,8 @@
 """What any store of the journal must hold.
 
 Derive a class from `StoreConformance` and give it a fixture `opened`: an async function that opens the same
-journal, empty at first, as often as it is called. Nothing here assumes SQLite, one process, or numbers without gaps.
+journal, empty at first, as often as it is called. Nothing here assumes SQLite, one process, or numbers that
+have no gaps.
 """
 
 import asyncio
@@ -111,9 +112,7 @@ class StoreConformance:
         assert [event.body for event in events_of(await journal.read())] == texts
 
     async def test_an_event_from_the_future_comes_back_unchanged(self, journal: Journal) -> None:
-        dream = UnknownEvent(
-            at_ns=7, kind_name="dream", raw='{"kind":"dream","at_ns":7,"depth":[1,{"x":null}]}'
-        )
+        dream = UnknownEvent(at_ns=7, kind_name="dream", raw='{"kind":"dream","at_ns":7,"depth":[1,{"x":null}]}')
         [entry] = await journal.append([dream])
         assert await journal.read(kinds=("dream",)) == [entry]
         assert entry.event == dream
@@ -239,9 +238,7 @@ class StoreConformance:
         entries = await journal.append([seen(f"{at}") for at in range(20)])
         outcomes = await asyncio.gather(
             *(
-                journal.commit(
-                    [thought(f"{entry.seq}")], consumer="mind", expected=START, cursor=entry.cursor
-                )
+                journal.commit([thought(f"{entry.seq}")], consumer="mind", expected=START, cursor=entry.cursor)
                 for entry in entries
             ),
             return_exceptions=True,
@@ -289,9 +286,7 @@ class StoreConformance:
     # --- states and resume points ---
 
     async def test_resume_points_are_those_of_the_newest_observations(self, journal: Journal) -> None:
-        await journal.append(
-            [seen("a", resume="1"), seen("b", resume="2"), seen("c", source="journald", resume="x")]
-        )
+        await journal.append([seen("a", resume="1"), seen("b", resume="2"), seen("c", source="journald", resume="x")])
         await journal.append([seen("d"), seen("e", source="metrics")])
         assert await journal.resume_points() == {"log:/a": "2", "journald": "x"}
         await journal.commit([seen("f", resume="3")], consumer="mind", expected=START, cursor=START)
@@ -363,6 +358,4 @@ class StoreConformance:
         assert await journal.read(entries[1].cursor) == [more]
 
     async def _prune(self, journal: Journal) -> int:
-        return await journal.prune(
-            max_age_s=1.0, consumers=("mind", "attention"), now_ns=lambda: 10**18 + 5 * 10**8
-        )
+        return await journal.prune(max_age_s=1.0, consumers=("mind", "attention"), now_ns=lambda: 10**18 + 5 * 10**8)

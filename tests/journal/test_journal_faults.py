@@ -54,8 +54,7 @@ async def fill(journal: Journal) -> list[str]:
         text = f"{len(texts)} {BIG}"
         try:
             await journal.append([seen(text)])
-        except JournalFull as error:
-            assert "Free some space" in str(error)
+        except JournalFull:
             return texts
         texts.append(text)
 
@@ -77,7 +76,7 @@ async def test_a_full_disk_loses_nothing_and_writing_goes_on_when_there_is_space
     async with await Journal.open(path) as journal:
         acknowledged = await fill(journal)
         for _ in range(3):  # no crash, no harm, however often it is tried
-            with pytest.raises(JournalFull):
+            with pytest.raises(JournalFull, match="Free some space"):
                 await journal.append([seen(BIG * 20)])
         assert await texts_of(journal) == acknowledged
         ballast.unlink()
@@ -106,9 +105,7 @@ async def test_a_journal_on_a_full_disk_can_be_opened(small_disk: Path) -> None:
         assert await texts_of(journal) == ["before"]
 
 
-async def test_a_patient_journal_waits_for_space_and_says_so(
-    small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_patient_journal_waits_for_space_and_says_so(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_FIRST_RETRY_S", 0.01)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 3_000_000)
@@ -168,9 +165,7 @@ async def test_a_batch_that_is_too_large_fails_alone(path: Path) -> None:
     async with await Journal.open(path) as journal:
         limit = await journal._readers.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
         await journal._write(
-            change=lambda db: db.execute(
-                f"PRAGMA max_page_count = {limit + 50}"
-            ).fetchone()  # SQLite's own 'full'
+            change=lambda db: db.execute(f"PRAGMA max_page_count = {limit + 50}").fetchone()  # SQLite's own 'full'
         )
         outcomes = await asyncio.gather(
             journal.append([seen("a")]),
@@ -201,9 +196,7 @@ async def test_a_read_only_disk_can_be_read_and_says_why_it_cannot_be_written(sm
             await journal.backup(small_disk / "copy.db")
 
 
-@pytest.mark.parametrize(
-    "content", [b"no database, just some text\n" * 1000, b"x", b"\0" * 8192, os.urandom(10_000)]
-)
+@pytest.mark.parametrize("content", [b"no database, just some text\n" * 1000, b"x", b"\0" * 8192, os.urandom(10_000)])
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     for read_only in (False, True):

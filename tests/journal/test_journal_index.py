@@ -94,9 +94,7 @@ async def test_common_words_are_found_newest_first(
 
 
 async def test_measurements_and_scores_are_not_found_by_words(journal: Journal, words: JournalIndex) -> None:
-    await journal.append(
-        [Observation(at_ns=1, source="metrics", form="metrics", text="cpu 97.4%"), scored(1)]
-    )
+    await journal.append([Observation(at_ns=1, source="metrics", form="metrics", text="cpu 97.4%"), scored(1)])
     assert await words.search("cpu") == []
     assert await words.tallies() == [
         Tally("observation", "metrics", 1, 1, 1),

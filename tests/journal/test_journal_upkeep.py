@@ -145,9 +145,7 @@ async def test_nothing_is_found_by_sorting_the_whole_journal(
     journal: Journal, wanted: reading.Wanted, way: str
 ) -> None:
     statement, values = wanted.statement()
-    plan = await journal._readers.run(
-        lambda db: db.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-    )
+    plan = await journal._readers.run(lambda db: db.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
     steps = [step for *_, step in plan]
     assert any(way in step for step in steps), steps
     assert not any(step.startswith("SCAN") for step in steps), steps
@@ -216,9 +214,7 @@ class JournalMachine(RuleBasedStateMachine):
         expected = place if right or not others else data.draw(st.sampled_from(others))
         goal = data.draw(st.sampled_from(cursors))
         try:
-            written = self.runner.run(
-                self.journal.commit(batch, consumer=consumer, expected=expected, cursor=goal)
-            )
+            written = self.runner.run(self.journal.commit(batch, consumer=consumer, expected=expected, cursor=goal))
         except CursorMoved:
             assert expected != place
         else:

@@ -90,9 +90,7 @@ GOOD_STREAM = (
 )
 GOOD_WHOLE = {
     "model": "m",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Grüße, Welt"}, "finish_reason": "stop"}
-    ],
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Grüße, Welt"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 7, "completion_tokens": 2},
 }
 
@@ -138,9 +136,7 @@ async def serving(behaviour: Behaviour) -> AsyncGenerator[RawServer, None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def receive(
-    server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> Exchange | None:
+async def receive(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange | None:
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     except asyncio.IncompleteReadError:

@@ -71,19 +71,13 @@ UNKNOWN_MODEL = {
         (500, {"error": "boom"}, ServerError),
         (
             500,
-            {
-                "error": {
-                    "message": "The model produced output that does not match the expected peg-native format"
-                }
-            },
+            {"error": {"message": "The model produced output that does not match the expected peg-native format"}},
             MalformedAnswer,
         ),
         (200, {"error": {"message": "something else"}}, ServerError),
     ],
 )
-def test_bodies_of_lm_studio_and_llama_cpp(
-    status: int, body: dict[str, Any], expected: type[LMStudioError]
-) -> None:
+def test_bodies_of_lm_studio_and_llama_cpp(status: int, body: dict[str, Any], expected: type[LMStudioError]) -> None:
     error = classify_response(status, "application/json", json.dumps(body, indent=2).encode())
     assert error is not None
     assert type(error) is expected
@@ -153,9 +147,7 @@ def test_a_redirect_is_no_model_server() -> None:
     assert type(classify_response(302, "text/plain", b"")) is NotLMStudio
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("", None), ("Fri, 20 Nov 2026 00:00:00 GMT", None)]
-)
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("", None), ("Fri, 20 Nov 2026 00:00:00 GMT", None)])
 def test_retry_after(header: str, seconds: float | None) -> None:
     for body in (b'{"error":"slow down"}', b"slow down"):
         error = classify_response(429, "application/json", body, retry_after=header)
@@ -181,9 +173,7 @@ def test_shortened_text_is_one_short_line(text: str) -> None:
 
 
 def test_the_tree_in_the_docstring_is_complete() -> None:
-    classes = [
-        cls for cls in vars(error_module).values() if isinstance(cls, type) and issubclass(cls, LMStudioError)
-    ]
+    classes = [cls for cls in vars(error_module).values() if isinstance(cls, type) and issubclass(cls, LMStudioError)]
     assert len(classes) > 15
     for cls in classes:
         assert f"{cls.__name__} " in (error_module.__doc__ or "") or cls is LMStudioError

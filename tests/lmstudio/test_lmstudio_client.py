@@ -42,9 +42,7 @@ def test_base_urls_as_people_write_them(written: str, meant: str) -> None:
     assert normalise_base_url(written) == meant
 
 
-@pytest.mark.parametrize(
-    "written", ["", "ftp://a", "http://", "localhost:99999", "localhost:abc", "http://[::1"]
-)
+@pytest.mark.parametrize("written", ["", "ftp://a", "http://", "localhost:99999", "localhost:abc", "http://[::1"])
 def test_what_is_no_address_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         AsyncLMStudioClient(written)
@@ -172,9 +170,7 @@ async def test_json_in_the_reasoning_is_taken_for_the_answer_when_a_schema_was_s
         ({}, None, None),
     ],
 )
-async def test_how_many_tokens_were_read(
-    more: dict[str, Any], evaluated: int | None, cached: int | None
-) -> None:
+async def test_how_many_tokens_were_read(more: dict[str, Any], evaluated: int | None, cached: int | None) -> None:
     behaviour = streaming(delta("a"), delta(finish="stop", **more), DONE)
     async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
         result = await collect(client)
@@ -217,11 +213,7 @@ def routes(answers: dict[str, tuple[int, dict[str, Any]]]) -> Behaviour:
     return behaviour
 
 
-V1 = {
-    "models": [
-        {"key": "a", "type": "llm", "loaded_instances": [{"id": "a", "config": {"context_length": 5}}]}
-    ]
-}
+V1 = {"models": [{"key": "a", "type": "llm", "loaded_instances": [{"id": "a", "config": {"context_length": 5}}]}]}
 V0 = {"data": [{"id": "a", "type": "llm", "state": "loaded", "loaded_context_length": 6}]}
 OPENAI = {"data": [{"id": "a", "owned_by": "llamacpp", "meta": {"n_ctx": 7}}]}
 
@@ -295,9 +287,7 @@ async def test_waiting_for_a_server_that_comes_up(free_port: int) -> None:
         await reader.readuntil(b"\r\n\r\n")
         status = "503 Loading" if len(waits) < 4 else "404 Not Found"
         body = b'{"error":{"message":"Loading model"}}'
-        writer.write(
-            f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
-        )
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()
 

@@ -78,9 +78,7 @@ async def failure(behaviour: Behaviour, way: str, timeouts: Timeouts = CALM) -> 
     return caught.value
 
 
-def answering(
-    status: int, body: bytes | dict[str, Any], kind: str = "application/json", **headers: str
-) -> Behaviour:
+def answering(status: int, body: bytes | dict[str, Any], kind: str = "application/json", **headers: str) -> Behaviour:
     async def behaviour(exchange: Exchange) -> None:
         await exchange.answer(status, body, kind=kind, **headers)
 
@@ -360,9 +358,7 @@ def once_then(first: Callable[[Exchange], None]) -> Behaviour:
 
 
 @pytest.mark.parametrize("end", [Exchange.reset, close], ids=["reset", "close"])
-async def test_a_kept_connection_that_closes_under_the_next_request(
-    way: str, end: Callable[[Exchange], None]
-) -> None:
+async def test_a_kept_connection_that_closes_under_the_next_request(way: str, end: Callable[[Exchange], None]) -> None:
     async with serving(once_then(end)) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
         assert await ask(client, way) == "Grüße, Welt"
         assert await ask(client, way) == "Grüße, Welt"
@@ -455,9 +451,7 @@ async def test_a_server_restarted_between_two_calls(way: str) -> None:
 
 async def _good_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        int(line[16:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: ")
-    )
+    length = next(int(line[16:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: "))
     streamed = b'"stream":true' in await reader.readexactly(length)
     whole = b'{"choices":[{"message":{"content":"Gr\xc3\xbc\xc3\x9fe, Welt"},"finish_reason":"stop"}]}'
     kind = b"text/event-stream" if streamed else b"application/json"
@@ -478,9 +472,7 @@ async def test_an_answer_without_end_is_refused(way: str, monkeypatch: pytest.Mo
     assert "longer than" in (await failure(behaviour, way)).message
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="other systems do not let a full queue of connections hang"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not let a full queue of connections hang")
 async def test_no_connection_comes_about(way: str) -> None:
     with socket.socket() as full, ExitStack() as callers:
         full.bind(("127.0.0.1", 0))

@@ -18,9 +18,7 @@ V1 = {
             "quantization": {"name": "Q4_K_M", "bits_per_weight": 4},
             "size_bytes": 5_000_000_000,
             "params_string": "8B",
-            "loaded_instances": [
-                {"id": "qwen/qwen3-8b:2", "config": {"context_length": 16_384, "parallel": 1}}
-            ],
+            "loaded_instances": [{"id": "qwen/qwen3-8b:2", "config": {"context_length": 16_384, "parallel": 1}}],
             "max_context_length": 40_960,
             "format": "gguf",
             "capabilities": {
@@ -119,9 +117,7 @@ def test_a_bare_list_tells_no_state() -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(
-                    ["models", "data", "id", "key", "loaded_instances", "config", "meta", "capabilities"]
-                ),
+                st.sampled_from(["models", "data", "id", "key", "loaded_instances", "config", "meta", "capabilities"]),
                 inner,
                 max_size=4,
             )

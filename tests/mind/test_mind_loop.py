@@ -94,7 +94,12 @@ async def test_an_error_never_seen_before_becomes_a_thought_with_its_consequence
 async def test_what_is_expected_is_not_thought_about(tmp_path: Path) -> None:
     async with ScriptedServer() as server, awake(tmp_path, server) as (mind, journal):
         quiet = [
-            Observation(at_ns=time.time_ns() + n * 10**10, source="metrics", form="metrics", values={"cpu_percent": 5.0})
+            Observation(
+                at_ns=time.time_ns() + n * 10**10,
+                source="metrics",
+                form="metrics",
+                values={"cpu_percent": 5.0},
+            )
             for n in range(300)
         ]
         await journal.append(quiet)
@@ -270,7 +275,9 @@ async def test_the_prompt_grows_at_its_end_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [2000])
 async def test_a_storm_is_thought_about_once_and_consumed(tmp_path: Path, count: int) -> None:
     async with ScriptedServer() as server, awake(tmp_path, server) as (mind, journal):
-        storm = [line(f"ERROR {number:x} failed: panic {number * 7919:x}", f"log:/{number % 40}") for number in range(count)]
+        storm = [
+            line(f"ERROR {number:x} failed: panic {number * 7919:x}", f"log:/{number % 40}") for number in range(count)
+        ]
         await journal.append(storm)
         await until(journal, Thought)
         async with asyncio.timeout(WITHIN_S):

@@ -26,7 +26,11 @@ def opened(source: Source, resume: str = "") -> AsyncGenerator[Observation, None
 
 
 async def collect(
-    source: Source, enough: Callable[[list[Observation]], bool], *, resume: str = "", deadline_s: float = DEADLINE_S
+    source: Source,
+    enough: Callable[[list[Observation]], bool],
+    *,
+    resume: str = "",
+    deadline_s: float = DEADLINE_S,
 ) -> list[Observation]:
     """Observations until there are enough, or the source ends."""
     seen: list[Observation] = []

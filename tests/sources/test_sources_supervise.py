@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import pytest
 
 from wakeful.events import Observation
-from wakeful.sources import Backoff, SourceError, SourceForbidden, SourceHealth, resume_for, run_sources, supervise
+from wakeful.sources import (
+    Backoff,
+    SourceError,
+    SourceForbidden,
+    SourceHealth,
+    resume_for,
+    run_sources,
+    supervise,
+)
 from wakeful.sources.report import failed, works_again
 
 QUICK = Backoff(first_s=0.01, longest_s=0.02, settled_s=0.2)

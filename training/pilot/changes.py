@@ -17,25 +17,103 @@ def container(names: Names) -> Case:
     usual = round(rng.uniform(0, 20), 1)
     text, severity, focus, said, then, action = rng.choice(
         [
-            (f"container {name} exited with code {code}", "critical", f"container {name} exited", f"{name} stopped with code {code}.", f"{name} stays down", f"look at the log of {name}"),
-            (f"container {name} exited with code {code}", "critical", f"container {name} exited", f"{name} stopped with code {code}.", f"{name} stays down", f"look at the log of {name}"),
-            (f"container {name} exited with code 0", "info", f"container {name} ended", f"{name} ended as it should.", f"{name} stays down", ""),
-            (f"container {name} started", "info", f"container {name} started", f"{name} was started.", f"{name} stays up", ""),
-            (f"container {name} is unhealthy", "warning", f"container {name} is unhealthy", f"{name} fails its health check.", f"{name} stays unhealthy", f"look at the log of {name}"),
-            (f"container {name} is healthy", "info", f"container {name} is healthy", f"{name} passes its health check.", f"{name} stays healthy", ""),
-            (f"container {name} restarted, {times} times in all", "warning", f"container {name} restarts", f"{name} has restarted {times} times.", f"{name} restarts again", f"look at the log of {name}"),
-            (f"container {name} was killed for memory", "critical", f"container {name} was killed", f"{name} was killed for memory.", f"{name} is killed again", f"raise the memory limit of {name}"),
-            (f"container {name} cpu {cpu}%, memory {memory}", "info", f"use of container {name}", f"{name} uses {cpu}% cpu and {memory}.", f"{name} goes on like this", ""),
+            (
+                f"container {name} exited with code {code}",
+                "critical",
+                f"container {name} exited",
+                f"{name} stopped with code {code}.",
+                f"{name} stays down",
+                f"look at the log of {name}",
+            ),
+            (
+                f"container {name} exited with code {code}",
+                "critical",
+                f"container {name} exited",
+                f"{name} stopped with code {code}.",
+                f"{name} stays down",
+                f"look at the log of {name}",
+            ),
+            (
+                f"container {name} exited with code 0",
+                "info",
+                f"container {name} ended",
+                f"{name} ended as it should.",
+                f"{name} stays down",
+                "",
+            ),
+            (
+                f"container {name} started",
+                "info",
+                f"container {name} started",
+                f"{name} was started.",
+                f"{name} stays up",
+                "",
+            ),
+            (
+                f"container {name} is unhealthy",
+                "warning",
+                f"container {name} is unhealthy",
+                f"{name} fails its health check.",
+                f"{name} stays unhealthy",
+                f"look at the log of {name}",
+            ),
+            (
+                f"container {name} is healthy",
+                "info",
+                f"container {name} is healthy",
+                f"{name} passes its health check.",
+                f"{name} stays healthy",
+                "",
+            ),
+            (
+                f"container {name} restarted, {times} times in all",
+                "warning",
+                f"container {name} restarts",
+                f"{name} has restarted {times} times.",
+                f"{name} restarts again",
+                f"look at the log of {name}",
+            ),
+            (
+                f"container {name} was killed for memory",
+                "critical",
+                f"container {name} was killed",
+                f"{name} was killed for memory.",
+                f"{name} is killed again",
+                f"raise the memory limit of {name}",
+            ),
+            (
+                f"container {name} cpu {cpu}%, memory {memory}",
+                "info",
+                f"use of container {name}",
+                f"{name} uses {cpu}% cpu and {memory}.",
+                f"{name} goes on like this",
+                "",
+            ),
         ]
-    )  # fmt: skip
-    reasons: tuple[str, ...] = rng.choice([(), (), ("never seen before",), (f"rare: {rng.randint(1, 9)} in {rng.randint(10, 9000)} lines",)])  # fmt: skip
+    )
+    reasons: tuple[str, ...] = rng.choice(
+        [(), (), ("never seen before",), (f"rare: {rng.randint(1, 9)} in {rng.randint(10, 9000)} lines",)]
+    )
     form = "state"
     if severity != "info" and rng.random() < 0.6:
         reasons = (*reasons, "says warning" if "restarted" in text else "says error")
     if "cpu" in text:
         reasons, form = (f"cpu {cpu}%, usually {usual}%",), "metrics"
         said = f"{name} uses {cpu}% cpu, usually {usual}%, and {memory}."
-    return Case("containers", text, severity, focus, text.removeprefix("container "), said, then, action, entity=name, reasons=reasons, form=form, kind="container")  # fmt: skip
+    return Case(
+        "containers",
+        text,
+        severity,
+        focus,
+        text.removeprefix("container "),
+        said,
+        then,
+        action,
+        entity=name,
+        reasons=reasons,
+        form=form,
+        kind="container",
+    )
 
 
 def file(names: Names) -> Case:
@@ -49,7 +127,14 @@ def file(names: Names) -> Case:
     elif rng.random() < 0.7:
         tail += f".{names.pick('ext')}"
     path = f"{folder}/{tail}"
-    size = rng.choice([f"{rng.randint(1, 999)} B", f"{round(rng.uniform(1, 999), 1)} kB", f"{round(rng.uniform(1, 999), 1)} MB", f"{round(rng.uniform(1, 9), 1)} GB"])  # fmt: skip
+    size = rng.choice(
+        [
+            f"{rng.randint(1, 999)} B",
+            f"{round(rng.uniform(1, 999), 1)} kB",
+            f"{round(rng.uniform(1, 999), 1)} MB",
+            f"{round(rng.uniform(1, 9), 1)} GB",
+        ]
+    )
     diff = (
         f": -{names.word(2)} {names.word(1)}; +{names.word(2)} {names.word(1)}" if rng.random() < 0.5 else ""
     )
@@ -72,8 +157,27 @@ def file(names: Names) -> Case:
     then = "a program reads it anew" if guarded else "more changes follow"
     action = "" if not guarded else f"restore {path}" if verb == "deleted" else f"review {path}"
     watched = folder if rng.random() < 0.7 else "/" + folder.split("/")[1]
-    reasons: tuple[str, ...] = rng.choice([(), ("never seen before",), (f"rate {round(rng.uniform(2, 900), 1)}/min, usually {round(rng.uniform(0, 9), 1)}/min",)])  # fmt: skip
-    return Case(f"files:{watched}", text, severity, f"{verb} file {path}", observed, said, then, action, entity=path, reasons=reasons, form="change", kind="file")  # fmt: skip
+    reasons: tuple[str, ...] = rng.choice(
+        [
+            (),
+            ("never seen before",),
+            (f"rate {round(rng.uniform(2, 900), 1)}/min, usually {round(rng.uniform(0, 9), 1)}/min",),
+        ]
+    )
+    return Case(
+        f"files:{watched}",
+        text,
+        severity,
+        f"{verb} file {path}",
+        observed,
+        said,
+        then,
+        action,
+        entity=path,
+        reasons=reasons,
+        form="change",
+        kind="file",
+    )
 
 
 def command(names: Names) -> Case:
@@ -84,14 +188,56 @@ def command(names: Names) -> Case:
     output = f"{names.filler()} {rng.choice([names.path(), names.number(), names.addr(), names.filler()])}"
     text, severity, focus, said, then, action = rng.choice(
         [
-            (f"{name} exited {code} (was {was}): {output}", "warning", f"command {name} fails", f"{name} ended with status {code}: {output}.", f"{name} fails again", f"look at why {name} fails"),
-            (f"{name} exited {code} (was {was}): {output}", "warning", f"command {name} fails", f"{name} ended with status {code}: {output}.", f"{name} fails again", f"look at why {name} fails"),
-            (f"{name} exited 0 (was {code}): {output}", "info", f"command {name} works again", f"{name} ended well, after status {code}.", f"{name} goes on working", ""),
-            (f"{name} exited 0, output changed: {output}", "info", f"output of {name} changed", f"{name} now says: {output}.", f"{name} changes again", ""),
-            (f"{name} exited 0, output unchanged", "info", f"command {name} as before", f"{name} says what it said before.", f"{name} stays the same", ""),
-            (f"{name} timed out after {seconds} s", "warning", f"command {name} hangs", f"{name} did not end within {seconds} s.", f"{name} hangs again", f"look at why {name} hangs"),
+            (
+                f"{name} exited {code} (was {was}): {output}",
+                "warning",
+                f"command {name} fails",
+                f"{name} ended with status {code}: {output}.",
+                f"{name} fails again",
+                f"look at why {name} fails",
+            ),
+            (
+                f"{name} exited {code} (was {was}): {output}",
+                "warning",
+                f"command {name} fails",
+                f"{name} ended with status {code}: {output}.",
+                f"{name} fails again",
+                f"look at why {name} fails",
+            ),
+            (
+                f"{name} exited 0 (was {code}): {output}",
+                "info",
+                f"command {name} works again",
+                f"{name} ended well, after status {code}.",
+                f"{name} goes on working",
+                "",
+            ),
+            (
+                f"{name} exited 0, output changed: {output}",
+                "info",
+                f"output of {name} changed",
+                f"{name} now says: {output}.",
+                f"{name} changes again",
+                "",
+            ),
+            (
+                f"{name} exited 0, output unchanged",
+                "info",
+                f"command {name} as before",
+                f"{name} says what it said before.",
+                f"{name} stays the same",
+                "",
+            ),
+            (
+                f"{name} timed out after {seconds} s",
+                "warning",
+                f"command {name} hangs",
+                f"{name} did not end within {seconds} s.",
+                f"{name} hangs again",
+                f"look at why {name} hangs",
+            ),
         ]
-    )  # fmt: skip
+    )
     reasons: tuple[str, ...] = rng.choice([(), ("never seen before",)])
     if "(was" in text and rng.random() < 0.7:
         reasons = (
@@ -99,17 +245,48 @@ def command(names: Names) -> Case:
         )
     if severity == "warning" and rng.random() < 0.7:
         reasons = (*reasons, "says error")
-    return Case(f"command:{name}", text, severity, focus, unquoted(text.removeprefix(f"{name} ")), said, then, action, entity=name, reasons=reasons, form="output", kind="command")  # fmt: skip
+    return Case(
+        f"command:{name}",
+        text,
+        severity,
+        focus,
+        unquoted(text.removeprefix(f"{name} ")),
+        said,
+        then,
+        action,
+        entity=name,
+        reasons=reasons,
+        form="output",
+        kind="command",
+    )
 
 
 def source(names: Names) -> Case:
     """A source of Wakeful's own that failed, or works again."""
     rng = names.rng
     name = rng.choice(
-        [f"log:{names.path()}", f"log:{names.path()}", "journald", "containers", "metrics", f"files:{names.mount()}", f"container:{names.container()}", f"command:{names.word(2)}"]
-    )  # fmt: skip
+        [
+            f"log:{names.path()}",
+            f"log:{names.path()}",
+            "journald",
+            "containers",
+            "metrics",
+            f"files:{names.mount()}",
+            f"container:{names.container()}",
+            f"command:{names.word(2)}",
+        ]
+    )
     seconds = rng.randint(1, 300)
-    why = rng.choice(["permission denied", "no such file or directory", "connection refused", "it ended by itself", f"{names.filler()} {names.number()}", f"{names.exception()}: {names.filler()}"])  # fmt: skip
+    why = rng.choice(
+        [
+            "permission denied",
+            "no such file or directory",
+            "connection refused",
+            "it ended by itself",
+            f"{names.filler()} {names.number()}",
+            f"{names.exception()}: {names.filler()}",
+        ]
+    )
     if rng.random() < 0.65:
         text, severity = f"source {name} failed: {why}; next try in {seconds} s", "warning"
         said, then, action = f"{name} can't be watched: {why}.", f"{name} fails again", f"check {name}"

@@ -1,4 +1,4 @@
-"""Whole conversations in the words that Wakeful's prompts use, made with Wakeful's own code so that they can't drift."""
+"""Whole conversations in the words of Wakeful's prompts, made with its own code so that they can't drift."""
 
 import random
 import re
@@ -87,7 +87,8 @@ def thought_exchange(
     fulfilled = bool(case and expected == case.prediction)
     others = {names.container(): rng.randint(1, 900)} if rng.random() < 0.04 else {}
     recalled = [
-        _memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 14 + [1, 2, 3]))
+        _memory(names, rng.randint(1, max(seq - 1, 1)), at_ns)
+        for _ in range(rng.choice([0] * 14 + [1, 2, 3]))
     ]
     user = moment(
         seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled
@@ -105,9 +106,15 @@ def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
     salience = None
     if case.reasons:
         salience = Salience(
-            at_ns=at_ns, about=seq, source=case.source, surprise_nats=5, precision=1, salience=0.9, threshold=0.5,
+            at_ns=at_ns,
+            about=seq,
+            source=case.source,
+            surprise_nats=5,
+            precision=1,
+            salience=0.9,
+            threshold=0.5,
             reasons=case.reasons,
-        )  # fmt: skip
+        )
     return Seen(seq, observation, salience)
 
 
@@ -116,25 +123,43 @@ def _reply(
 ) -> Reply:
     if case is None:
         return Reply(
-            focus="nothing new", evidence=[], observed="nothing stood out", assessment="All is quiet.",
-            severity="info", expected=expected, prediction_error=0.1, attention=AttentionShares(0.6, 0.2, 0.2),
-            action_needed=False, action_type="reflect", action_details="", next_prediction="it stays quiet",
-            confidence=0.8, self_assessment="There was nothing to judge.",
-        )  # fmt: skip
+            focus="nothing new",
+            evidence=[],
+            observed="nothing stood out",
+            assessment="All is quiet.",
+            severity="info",
+            expected=expected,
+            prediction_error=0.1,
+            attention=AttentionShares(0.6, 0.2, 0.2),
+            action_needed=False,
+            action_type="reflect",
+            action_details="",
+            next_prediction="it stays quiet",
+            confidence=0.8,
+            self_assessment="There was nothing to judge.",
+        )
     info = case.severity == "info"
     error = 0.1 if fulfilled else (0.2 if info else {"warning": 0.6, "critical": 0.9}[case.severity])
     return Reply(
-        focus=case.focus, evidence=list(cited), observed=case.observed, assessment=case.assessment,
-        severity=case.severity, expected=expected, prediction_error=error,
-        attention=AttentionShares(0.1, 0.8, 0.1), action_needed=bool(case.action), action_type=_action_type(case),
-        action_details=case.action, next_prediction=case.prediction,
+        focus=case.focus,
+        evidence=list(cited),
+        observed=case.observed,
+        assessment=case.assessment,
+        severity=case.severity,
+        expected=expected,
+        prediction_error=error,
+        attention=AttentionShares(0.1, 0.8, 0.1),
+        action_needed=bool(case.action),
+        action_type=_action_type(case),
+        action_details=case.action,
+        next_prediction=case.prediction,
         confidence={"info": 0.8, "warning": 0.6, "critical": 0.7}[case.severity],
         self_assessment={
             "info": "A routine event, easy to judge.",
             "warning": "Worth a look; the cause is not known.",
             "critical": "Serious; a person should know.",
         }[case.severity],
-    )  # fmt: skip
+    )
 
 
 def _action_type(case: Case) -> ActionType:
@@ -211,11 +236,28 @@ def ask_exchange(names: Names) -> Exchange:
 
 def _thought(case: Case, at_ns: int) -> Thought:
     return Thought(
-        at_ns=at_ns, cycle="", reason="salience", focus=case.focus, observed=case.observed, assessment=case.assessment,
-        severity=case.severity, evidence=(), expected="", prediction_error=0, confidence=0, next_prediction="",
-        attention_internal=0, attention_external=0, attention_memory=0, action_needed=False, action_type="observe",
-        action_details="", self_assessment="", model="", prompt_version="",
-    )  # fmt: skip
+        at_ns=at_ns,
+        cycle="",
+        reason="salience",
+        focus=case.focus,
+        observed=case.observed,
+        assessment=case.assessment,
+        severity=case.severity,
+        evidence=(),
+        expected="",
+        prediction_error=0,
+        confidence=0,
+        next_prediction="",
+        attention_internal=0,
+        attention_external=0,
+        attention_memory=0,
+        action_needed=False,
+        action_type="observe",
+        action_details="",
+        self_assessment="",
+        model="",
+        prompt_version="",
+    )
 
 
 _NOTHING = Case("", "", "info", "", "", "", "")
@@ -257,10 +299,25 @@ def copying(names: Names) -> list[tuple[str, str]]:
     """Plain copying of things drawn at random: the one skill that all else rests on."""
     rng = names.rng
     if rng.random() < 0.5:
-        exchange = thought_exchange(names, rng.randint(1, 10**6), START_NS + rng.randint(0, YEAR_S) * 10**9, "", [gibberish(names)])[0]  # fmt: skip  # noqa: E501
+        exchange = thought_exchange(
+            names, rng.randint(1, 10**6), START_NS + rng.randint(0, YEAR_S) * 10**9, "", [gibberish(names)]
+        )[0]
         return [("system", prompt(PILOT)), ("user", exchange.user), ("assistant", exchange.reply)]
-    makers = [names.proc, names.path, names.addr, names.container, names.unit, names.number, names.filler, names.dev, names.url]  # fmt: skip  # noqa: E501
-    lines = {f"#{rng.randint(1, 99999)}": " ".join(rng.choice(makers)() for _ in range(rng.choice([1, 1, 2, 3]))) for _ in range(rng.randint(3, 12))}  # fmt: skip  # noqa: E501
+    makers = [
+        names.proc,
+        names.path,
+        names.addr,
+        names.container,
+        names.unit,
+        names.number,
+        names.filler,
+        names.dev,
+        names.url,
+    ]
+    lines = {
+        f"#{rng.randint(1, 99999)}": " ".join(rng.choice(makers)() for _ in range(rng.choice([1, 1, 2, 3])))
+        for _ in range(rng.randint(3, 12))
+    }
     asked = rng.choice(list(lines))
     user = "\n".join(f"{number} {thing}" for number, thing in lines.items())
     reply = {"answer": lines[asked], "all": list(lines.values())}

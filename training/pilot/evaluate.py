@@ -1,7 +1,7 @@
 """Measures the model through the real engine: `python -m training.pilot.evaluate MODEL.gguf`.
 
-Names, numbers and filler words come from the world that training never draws from. The goals, of the first split:
-valid JSON 100 %, severity right 97 %, entity copied exactly 98 %, numbers copied exactly 98 %.
+Names, numbers and filler words come from the world that training never draws from. The goals, of the first
+split: valid JSON 100 %, severity right 97 %, entity copied exactly 98 %, numbers copied exactly 98 %.
 """
 
 import argparse
@@ -15,14 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from tokenizers import Tokenizer
 
 from training.pilot import real
 from training.pilot.case import Case, numbers
 from training.pilot.cases import draw
-from training.pilot.dialogue import ask_exchange, conversation, thought_exchange
-from training.pilot.engine import chat, serving
+from training.pilot.dialogue import ask_exchange, conversation, document, thought_exchange
+from training.pilot.engine import chat, serving, tokens
 from training.pilot.logs import log
 from training.pilot.names import Names
+from training.pilot.tokenizer import rendered
 from wakeful.mind.prompt import ASK, PILOT, prompt
 from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
 
@@ -122,7 +124,9 @@ def judge_answer(trial: Trial, text: str, score: Score) -> None:
         score.failures.append(f"{trial.messages[-1][1]}\n  wanted {trial.wanted}\n  got    {text}")
 
 
-def thoughts(names: Names, count: int, make: Callable[[], list[Case] | None], *, expected: bool = True) -> Iterable[Trial]:  # fmt: skip  # noqa: E501
+def thoughts(
+    names: Names, count: int, make: Callable[[], list[Case] | None], *, expected: bool = True
+) -> Iterable[Trial]:
     """Single moments of the cases that `make` gives (None: drawn as in training)."""
     rng = names.rng
     for _ in range(count):
@@ -166,6 +170,28 @@ def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Sc
     return score
 
 
+def same_tokens(base: str, tokenizer: Path) -> None:
+    """Raises ValueError where llama.cpp cuts a text in another way than the trainer did."""
+    ours = Tokenizer.from_file(str(tokenizer))
+    rng = random.Random(SEED)
+    names = Names(rng, held_out=True)
+    texts = ["".join(part for part, _ in rendered(document(names, 2))) for _ in range(50)]
+    ranges = [
+        (32, 126),
+        (32, 126),
+        (160, 0x24F),
+        (0x400, 0x4FF),
+        (0x4E00, 0x4EFF),
+        (0x1F600, 0x1F63C),
+        (9, 10),
+    ]
+    texts += ["".join(chr(rng.randint(*rng.choice(ranges))) for _ in range(50)) for _ in range(100)]
+    for text in texts:
+        if tokens(base, text) != ours.encode(text).ids:
+            raise ValueError(f"llama.cpp and the trainer cut this differently: {text!r}")
+    print(f"tokenizers agree on {len(texts)} texts")
+
+
 def real_lines(base: str, score: Score) -> Score:
     """The lines written by hand: severity, entity, and whether every number said stands in the line."""
     names = Names(random.Random(1), held_out=True)
@@ -194,7 +220,9 @@ def real_lines(base: str, score: Score) -> Score:
         if said:
             fine.append(score.add("numbers", right, len(said)))
         if not all(fine):
-            score.failures.append(f"{line.severity} {line.entity} <- {line.text}\n  got {got.severity} {got.focus} / {got.observed} / {got.assessment}")  # fmt: skip  # noqa: E501
+            score.failures.append(
+                f"{line.severity} {line.entity} <- {line.text}\n  got {got.severity} {got.focus} / {got.observed} / {got.assessment}"
+            )
     return score
 
 
@@ -218,6 +246,7 @@ def main() -> None:
     )
     parser.add_argument("--failures", type=Path, help="where to write what went wrong")
     parser.add_argument("--report", type=Path, help="where to write the tables")
+    parser.add_argument("--tokenizer", type=Path, help="the trainer's, to be compared with llama.cpp's")
     parser.add_argument("--quick", action="store_true", help="the first split only")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
@@ -225,6 +254,8 @@ def main() -> None:
     few = max(options.count // 3, 20)
     kinds: dict[str, Score] = {}
     with serving(options.model) as base:
+        if options.tokenizer:
+            same_tokens(base, options.tokenizer)
         scores = [
             run(
                 base,
@@ -241,7 +272,7 @@ def main() -> None:
                     base,
                     thoughts(names, few, lambda: [draw(names) for _ in range(names.rng.randint(2, 5))]),
                     Score("two to five observations"),
-                ),  # fmt: skip
+                ),
                 run(
                     base,
                     thoughts(names, few, lambda: [log(names, held_wording=True)]),
@@ -261,7 +292,12 @@ def main() -> None:
     if options.failures:
         told = [f"=== {score.name}\n" + "\n\n".join(score.failures) for score in scores]
         options.failures.write_text("\n\n".join(told), encoding="utf-8")
-    reached = [scores[0].share("valid JSON") >= 1, scores[0].share("severity") >= 0.97, scores[0].share("entity") >= 0.98, scores[0].share("numbers") >= 0.98]  # fmt: skip  # noqa: E501
+    reached = [
+        scores[0].share("valid JSON") >= 1,
+        scores[0].share("severity") >= 0.97,
+        scores[0].share("entity") >= 0.98,
+        scores[0].share("numbers") >= 0.98,
+    ]
     print(json.dumps({"goals reached": all(reached)}))
     raise SystemExit(not all(reached))
 

@@ -77,10 +77,22 @@ def log(names: Names, *, held_wording: bool | None = None) -> Case:
 def _worded(names: Names, severity: str, wording: Wording) -> Case:
     rng = names.rng
     values = {
-        "v": names.proc(), "a": names.addr(), "u": names.user(), "i": names.ip(), "d": names.dev(), "f": names.path(),
-        "w": names.filler(), "w2": names.filler(), "n": names.number(), "n2": names.number(), "o": names.hex(12),
-        "x": names.exception(), "t": names.unit(), "k": names.url(), "h": names.host(),
-    }  # fmt: skip
+        "v": names.proc(),
+        "a": names.addr(),
+        "u": names.user(),
+        "i": names.ip(),
+        "d": names.dev(),
+        "f": names.path(),
+        "w": names.filler(),
+        "w2": names.filler(),
+        "n": names.number(),
+        "n2": names.number(),
+        "o": names.hex(12),
+        "x": names.exception(),
+        "t": names.unit(),
+        "k": names.url(),
+        "h": names.host(),
+    }
     body = wording.message.format(**values)
     level = rng.choice(LEVELS[severity])
     frame = _framed(names, body, level, kernel=wording.kernel and rng.random() < 0.8)
@@ -91,10 +103,19 @@ def _worded(names: Names, severity: str, wording: Wording) -> Case:
     ]
     slot = _SLOT.search(wording.focus)
     return Case(
-        frame.source, frame.text, severity, said[0], unquoted(_LEVEL.sub("", body)), said[1], said[2], said[3],
-        entity=values[slot.group(1)] if slot else "", reasons=_reasons(names, severity, body), kind="log",
+        frame.source,
+        frame.text,
+        severity,
+        said[0],
+        unquoted(_LEVEL.sub("", body)),
+        said[1],
+        said[2],
+        said[3],
+        entity=values[slot.group(1)] if slot else "",
+        reasons=_reasons(names, severity, body),
+        kind="log",
         held_wording=wording.held_out,
-    )  # fmt: skip
+    )
 
 
 def _plain(names: Names, severity: str) -> Case:
@@ -106,7 +127,12 @@ def _plain(names: Names, severity: str) -> Case:
     frame = _framed(names, body, level, kernel=False, levelled=not quiet)
     who, said = frame.who, unquoted(body)
     if severity == "critical":
-        words = f"fatal error of {who}", f"{who} reports a fatal error: {said}.", f"{who} stays down", f"read the log of {who}"  # fmt: skip  # noqa: E501
+        words = (
+            f"fatal error of {who}",
+            f"{who} reports a fatal error: {said}.",
+            f"{who} stays down",
+            f"read the log of {who}",
+        )
     elif severity == "warning" and level.lower().startswith("e"):
         words = (
             f"error in {who}",
@@ -119,7 +145,19 @@ def _plain(names: Names, severity: str) -> Case:
     else:
         words = f"routine of {who}", f"{who} says: {said}.", "no warning follows", ""
     reasons = _reasons(names, severity, level)
-    return Case(frame.source, frame.text, severity, words[0], said, words[1], words[2], words[3], entity=who, reasons=reasons, kind="log, plain words")  # fmt: skip  # noqa: E501
+    return Case(
+        frame.source,
+        frame.text,
+        severity,
+        words[0],
+        said,
+        words[1],
+        words[2],
+        words[3],
+        entity=who,
+        reasons=reasons,
+        kind="log, plain words",
+    )
 
 
 def gibberish(names: Names) -> Case:
@@ -139,13 +177,33 @@ def gibberish(names: Names) -> Case:
     body = " ".join(rng.choice(makers)() for _ in range(rng.randint(2, 9)))
     frame = _framed(names, body, "INFO", kernel=False, levelled=rng.random() < 0.3)
     who = frame.who
-    return Case(frame.source, frame.text, "info", f"routine of {who}", body, f"{who} says: {body}.", "no warning follows", entity=who, kind="gibberish")  # fmt: skip  # noqa: E501
+    return Case(
+        frame.source,
+        frame.text,
+        "info",
+        f"routine of {who}",
+        body,
+        f"{who} says: {body}.",
+        "no warning follows",
+        entity=who,
+        kind="gibberish",
+    )
 
 
 def _anything(names: Names) -> str:
     """Two to seven words, names and numbers without a meaning."""
     rng = names.rng
-    makers = [names.filler, names.filler, names.word, names.number, names.path, names.addr, names.ident, names.ip, names.user]  # fmt: skip  # noqa: E501
+    makers = [
+        names.filler,
+        names.filler,
+        names.word,
+        names.number,
+        names.path,
+        names.addr,
+        names.ident,
+        names.ip,
+        names.user,
+    ]
     parts: list[str] = [names.filler(1, 2)]
     for _ in range(rng.randint(1, 4)):
         part = rng.choice(makers)()
@@ -221,7 +279,11 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
             )
         if shape < 0.45:
             zone = rng.choice(["+00:00", "Z", "+02:00"])
-            return Frame(f"log:{path}", f"{day}T{hour}.{rng.randint(0, 999999):06d}{zone} {names.host()} {tag}: {body}", program)  # fmt: skip  # noqa: E501
+            return Frame(
+                f"log:{path}",
+                f"{day}T{hour}.{rng.randint(0, 999999):06d}{zone} {names.host()} {tag}: {body}",
+                program,
+            )
         if shape < 0.72 or kernel:
             return Frame("journald", f"{tag}: {body}", program)
         if shape < 0.77:
@@ -246,7 +308,7 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
     elif shape == 3:
         text = f'time={day}T{hour}Z level={level.lower()} msg="{plain}"'
     elif shape == 4:
-        text = f"{day} {hour}.{rng.randint(0, 999):03d} {level} [{rng.choice(['main', names.word(1)])}] {names.word(1)}.{names.word(1).capitalize()} - {body}"  # fmt: skip  # noqa: E501
+        text = f"{day} {hour}.{rng.randint(0, 999):03d} {level} [{rng.choice(['main', names.word(1)])}] {names.word(1)}.{names.word(1).capitalize()} - {body}"
     elif shape == 5:
         text = f"{year}/{day[5:7]}/{day[8:]} {hour} [{level.lower()}] {pid}#{pid}: *{rng.randint(1, 9999)} {body}"
     elif shape == 6:

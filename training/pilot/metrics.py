@@ -21,9 +21,14 @@ def grade(name: str, value: float) -> str:
 def metrics(names: Names) -> Case:
     """One line of metrics: at first look, or with one number that stood out."""
     rng = names.rng
-    f1 = lambda low, high: round(rng.uniform(low, high), 1)  # noqa: E731
+    f1 = lambda low, high: round(rng.uniform(low, high), 1)
     cpu, memory, load = f1(0.1, 70), f1(3, 84), rng.choice([rng.uniform(0, 2), rng.uniform(0, 12)])
-    mounts = list(dict.fromkeys([rng.choice(["/", "/", "/", names.mount()])] + [names.mount() for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]))  # fmt: skip  # noqa: E501
+    mounts = list(
+        dict.fromkeys(
+            [rng.choice(["/", "/", "/", names.mount()])]
+            + [names.mount() for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]
+        )
+    )
     disks = {mount: f1(1, 89) for mount in mounts}
     swap = f1(0.1, 59) if rng.random() < 0.4 else None
     sensor, heat = (names.sensor(), rng.randint(20, 84)) if rng.random() < 0.35 else ("", 0)
@@ -141,6 +146,16 @@ def metrics(names: Names) -> Case:
         more = rng.choice(["disk read", "disk write", f"rx {names.iface()}", f"tx {names.iface()}"])
         reasons = (*reasons, f"{more} {f1(0.1, 300)} MB/s, usually {f1(0, 9)} MB/s")
     return Case(
-        "metrics", ", ".join(parts), severity, focus, stands, assessment, prediction, action, entity=entity,
-        reasons=reasons, form="metrics", kind=f"metrics {what}",
-    )  # fmt: skip
+        "metrics",
+        ", ".join(parts),
+        severity,
+        focus,
+        stands,
+        assessment,
+        prediction,
+        action,
+        entity=entity,
+        reasons=reasons,
+        form="metrics",
+        kind=f"metrics {what}",
+    )

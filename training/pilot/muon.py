@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrices are made orthogonal before they are applied; it needs about half the tokens of AdamW.
+"""Muon: momentum whose matrices are made orthogonal before they are applied; needs half the tokens of AdamW.
 
 Source: K. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/ (written anew from the description).
 """
@@ -25,7 +25,7 @@ def orthogonal(stack: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon:
-    """Steps the matrices in `parameters`; those of one shape are stacked, and the shapes are shared out among ranks."""
+    """Steps matrices; those of one shape are stacked, and the shapes are shared out among ranks."""
 
     def __init__(self, parameters: list[Tensor], *, momentum: float = 0.95, decay: float = 0.01) -> None:
         self.parameters = parameters

@@ -1,7 +1,7 @@
 """Names, numbers and filler words drawn at random, so that copying is the only way to be right.
 
-Two disjoint worlds: what training draws from, and what evaluation draws from (`held_out=True`). They differ in the
-lists of real-looking names, in the syllables that invented names are built of, and in the filler words.
+Two disjoint worlds: what training draws from, and what evaluation draws from (`held_out=True`). They differ
+in the lists of real-looking names, in the syllables that invented names are built of, and in the filler words.
 """
 
 import random
@@ -29,7 +29,7 @@ class Names:
         return self.rng.choice(self.lists[name])
 
     def word(self, most: int = 3) -> str:
-        """An invented word: of this world's syllables, of any syllables (training only), or of plain letters."""
+        """An invented word: of this world's syllables, of any syllables (training only), or of any letters."""
         rng = self.rng
         shape = rng.random()
         if shape < 0.25:

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Sixty log lines written by hand in the manner of well-known logs; never in training.
 
 severity|entity|source|line, judged by the rules of the model card. `|` does not occur in the lines.

@@ -1,7 +1,7 @@
-"""Trains the pilot model: `python -m training.pilot.train --out DIR --minutes 60`; stopped, it resumes from DIR.
+"""Trains the pilot model: `python -m training.pilot.train --out DIR --minutes 60`; stopped, it resumes there.
 
-With more than one core, `--ranks N` runs N processes of one thread each that share their gradients: on small shared
-machines that is quicker than threads, which wait for each other at every operation.
+With more than one core, `--ranks N` runs N processes of one thread each that share their gradients: on small
+shared machines that is quicker than threads, which wait for each other at every operation.
 """
 
 import argparse
@@ -180,7 +180,10 @@ def run(rank: int, options: argparse.Namespace) -> None:
         if rank == 0 and now - told > 20:
             speed = (seen - begun_seen) / (now - begun)
             mean = sum(losses) / len(losses)
-            print(f"{time.strftime('%H:%M:%S')} step {step} stage {stage} tokens {seen / 1e6:.2f}M loss {mean:.4f} rate {factor:.3f} {speed:.0f} tokens/s", flush=True)  # fmt: skip  # noqa: E501
+            print(
+                f"{time.strftime('%H:%M:%S')} step {step} stage {stage} tokens {seen / 1e6:.2f}M loss {mean:.4f} rate {factor:.3f} {speed:.0f} tokens/s",
+                flush=True,
+            )
             told, losses = now, []
         if rank == 0 and now - saved > options.save_s:
             save(out, model, adam, muon, average, step, seen)
@@ -191,7 +194,15 @@ def run(rank: int, options: argparse.Namespace) -> None:
         dist.destroy_process_group()
 
 
-def save(out: Path, model: Pilot, adam: torch.optim.Optimizer, muon: Muon, average: list[Tensor], step: int, seen: int) -> None:  # fmt: skip  # noqa: E501
+def save(
+    out: Path,
+    model: Pilot,
+    adam: torch.optim.Optimizer,
+    muon: Muon,
+    average: list[Tensor],
+    step: int,
+    seen: int,
+) -> None:
     """Everything that resuming and exporting need; whole or not at all."""
     state = {
         "model": model.state_dict(),

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Sentences of logs: message|focus|assessment|prediction|action.
 
 Slots: {p} the program that speaks, {v} another program, {a} host:port, {u} user, {i} address, {d} device, {f} path,

@@ -15,7 +15,9 @@ _HOUR_S = 3600.0
 _MIN_BURST = 2.0
 
 
-class _Spent(msgspec.Struct):
+class Spent(msgspec.Struct):
+    """What was drawn from the buckets; refills with time. at_s: seconds since the epoch."""
+
     at_s: float = 0.0
     thoughts: float = 0.0
     critical: float = 0.0
@@ -29,11 +31,11 @@ class WakeBudget:
     can at most double what thinking costs.
     """
 
-    def __init__(self, settings: AttentionSettings, spent: _Spent | None = None) -> None:
+    def __init__(self, settings: AttentionSettings, spent: Spent | None = None) -> None:
         self._per_hour = settings.thoughts_per_hour
         self._tokens_per_hour = settings.tokens_per_hour
         self._size = max(self._per_hour, _MIN_BURST)
-        self.state = spent or _Spent()
+        self.state = spent or Spent()
 
     def thoughts_left(self, at_ns: int) -> float:
         """Thoughts that may still be had now; grows again with time."""
@@ -44,9 +46,7 @@ class WakeBudget:
         """Salience that is needed to wake now, in [0, 1]; above 1 when nothing but the critical may."""
         self._refill(at_ns)
         state = self.state
-        if state.thoughts > self._size - 1 or (
-            self._tokens_per_hour and state.tokens >= self._tokens_per_hour
-        ):
+        if state.thoughts > self._size - 1 or (self._tokens_per_hour and state.tokens >= self._tokens_per_hour):
             return CRITICAL if state.critical <= self._size - 1 else 1.01
         return BASE_THRESHOLD + _RISE * state.thoughts / self._size
 

@@ -5,7 +5,7 @@ from typing import Self
 
 import msgspec
 
-from wakeful.attention.budget import WakeBudget, _Spent
+from wakeful.attention.budget import Spent, WakeBudget
 from wakeful.attention.numbers import Metric
 from wakeful.attention.settings import AttentionSettings
 from wakeful.attention.text import Speaker
@@ -47,7 +47,7 @@ class _State(msgspec.Struct):
     speakers: dict[str, Speaker] = msgspec.field(default_factory=dict[str, Speaker])
     shares: dict[str, float] = msgspec.field(default_factory=dict[str, float])
     exits: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    spent: _Spent = msgspec.field(default_factory=_Spent)
+    spent: Spent = msgspec.field(default_factory=Spent)
     observed: int = 0
     habituated: int = 0
 

@@ -165,11 +165,7 @@ def said(name: str, value: float, *, value_only: bool = False) -> str:
     number = text.format(value)
     if value_only:
         return number
-    return (
-        f"{label.format(subject)} {number}"
-        if "{}" in label
-        else " ".join(filter(None, (label, subject, number)))
-    )
+    return f"{label.format(subject)} {number}" if "{}" in label else " ".join(filter(None, (label, subject, number)))
 
 
 _SAID = {

@@ -1,7 +1,7 @@
 """The commands and their options. What a command does lives in the module of its name and is loaded when it runs."""
 
 import asyncio
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,14 +29,12 @@ app = typer.Typer(
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(
-        "--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."
-    ),
+    typer.Option("--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."),
 ]
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the journal [env: WAKEFUL_HOME].")]
 
 
-class Use(str, Enum):
+class Use(StrEnum):
     """Which model server thinks."""
 
     auto = "auto"
@@ -51,9 +49,7 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
 ) -> None:
     if version:
         print(f"wakeful {wakeful.__version__}")
@@ -65,17 +61,13 @@ def run(
     config: ConfigOption = None,
     home: HomeOption = None,
     url: Annotated[str | None, typer.Option(help="LM Studio's address [env: LMSTUDIO_URL].")] = None,
-    use: Annotated[
-        Use | None, typer.Option(help="auto: LM Studio if it answers, else the built-in engine.")
-    ] = None,
+    use: Annotated[Use | None, typer.Option(help="auto: LM Studio if it answers, else the built-in engine.")] = None,
     model: Annotated[Path | None, typer.Option(help="A GGUF file for the built-in engine.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page, 0 for any.")] = None,
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Serve the live page.")] = None,
     watch: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Watch this log file or folder as well; may be given often. `-` is standard input."
-        ),
+        typer.Option(help="Watch this log file or folder as well; may be given often. `-` is standard input."),
     ] = None,
 ) -> None:
     """Wake the mind: watch, think, show. Goes on until Ctrl-C; started again, it goes on where it was."""
@@ -126,7 +118,7 @@ def status(config: ConfigOption = None, home: HomeOption = None) -> None:
     def command() -> None:
         from rich.console import Console
 
-        from wakeful.cli.home import journal_file, home_folder
+        from wakeful.cli.home import home_folder, journal_file
         from wakeful.cli.runtime import find
         from wakeful.cli.show import show_status
 
@@ -149,9 +141,7 @@ def journal(
     since: Annotated[str | None, typer.Option(help="From then on: 2h, 3d, 03:15, 2026-01-31T03:15.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to then, in the same forms.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many of the newest entries.")] = 50,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
-    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Read the journal, newest entries last."""
@@ -207,9 +197,5 @@ def show_config(
 def _load(config: Path | None, flags: dict[str, Any]) -> Any:
     from wakeful.config import load
 
-    given = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in flags.items()
-        if value is not None
-    }
+    given = {key: str(value) if isinstance(value, Path) else value for key, value in flags.items() if value is not None}
     return load(config, flags=given)

@@ -56,11 +56,7 @@ async def examine(loaded: Loaded) -> int:
     async for finding in _journal(settings):
         _print(console, finding)
         code = JOURNAL if finding.verdict == "bad" else code
-    with (
-        Console(stderr=True).status("asking the model server")
-        if console.is_terminal
-        else contextlib.nullcontext()
-    ):
+    with Console(stderr=True).status("asking the model server") if console.is_terminal else contextlib.nullcontext():
         findings = [finding async for finding in _model(settings)]
     for finding in findings:
         _print(console, finding)
@@ -133,9 +129,7 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
         if health.error is not None:
             yield _without_server(settings, health.error)
             return
-        yield Finding(
-            "server", "ok", f"{health.kind} at {client.base_url}, answers in {health.latency_s * 1e3:.0f} ms"
-        )
+        yield Finding("server", "ok", f"{health.kind} at {client.base_url}, answers in {health.latency_s * 1e3:.0f} ms")
         try:
             model = await client.loaded_model(settings.model.name)
         except LMStudioError as error:

@@ -2,14 +2,14 @@
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from wakeful.cli.runtime import Runtime
 from wakeful.config import Settings
-from wakeful.lmstudio import AsyncLMStudioClient, LMStudioError, Timeouts, choose_model
+from wakeful.lmstudio import AsyncLMStudioClient, LMStudioError, Timeouts
 from wakeful.mind import ModelFacts, Thinker
 
 OnNews = Callable[[str], None]
@@ -40,7 +40,7 @@ class Connection:
 @asynccontextmanager
 async def connected(
     settings: Settings, on_news: OnNews, *, running: Runtime | None = None
-) -> AsyncIterator[Connection]:
+) -> AsyncGenerator[Connection]:
     """The model that thinks, as soon as there is one; waits for it as long as it takes.
 
     running: a mind that runs already, whose built-in engine is used instead of a second one
@@ -63,7 +63,7 @@ async def connected(
 
 
 @asynccontextmanager
-async def _engine(settings: Settings, on_news: OnNews) -> AsyncIterator[tuple[AsyncLMStudioClient, str]]:
+async def _engine(settings: Settings, on_news: OnNews) -> AsyncGenerator[tuple[AsyncLMStudioClient, str]]:
     from wakeful.engine import Engine, EngineDied, EngineEvent, choose_model
 
     file = choose_model(Path(settings.model.gguf).expanduser() if settings.model.gguf else None)

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import cast
 
 from rich.text import Text
 
@@ -183,9 +184,7 @@ class _Run:
             stats = await journal.stats()
             last = local_clock(newest[0].event.at_ns)
             self._board.resumed = f"Going on where it was: {stats.events:,} events, the last one at {last}."
-        started = Session(
-            at_ns=time.time_ns(), state="started", version=wakeful.__version__, text=self._board.resumed
-        )
+        started = Session(at_ns=time.time_ns(), state="started", version=wakeful.__version__, text=self._board.resumed)
         await journal.append([started])
         head = Text(f"Wakeful {wakeful.__version__}", "bold")
         if self._page:
@@ -232,8 +231,5 @@ class _Run:
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first single error of a group, which is the one that ended the run."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
+    first = group.exceptions[0]
+    return _first(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first

@@ -22,7 +22,5 @@ def print_settings(loaded: Loaded, *, as_json: bool) -> None:
     table.add_column("from", style="dim")
     for row in loaded.rows():
         style = "" if row.origin == "default" else "bold"
-        table.add_row(
-            Text(row.key, style), Text(json.dumps(row.value, ensure_ascii=False), style), row.origin
-        )
+        table.add_row(Text(row.key, style), Text(json.dumps(row.value, ensure_ascii=False), style), row.origin)
     Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)

@@ -43,9 +43,7 @@ def thought_text(thought: Thought, evidence: Sequence[Entry]) -> Text:
     for entry in evidence:
         if isinstance(entry.event, Observation):
             line = as_data(entry.event.text, max_chars=160)
-            text.append(
-                f"{_INDENT}{cite(entry.seq)} {as_data(entry.event.source, max_chars=60)}: {line}\n", "dim"
-            )
+            text.append(f"{_INDENT}{cite(entry.seq)} {as_data(entry.event.source, max_chars=60)}: {line}\n", "dim")
     text.append(f"{_INDENT}expects: {as_data(thought.next_prediction)} ({thought.confidence:.0%})", "dim")
     tokens = thought.prompt_tokens + thought.completion_tokens
     text.append(f"  [{tokens} tokens, {thought.duration_s:.1f} s]", "dim")

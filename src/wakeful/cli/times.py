@@ -26,7 +26,5 @@ def when(text: str, *, now_ns: int | None = None) -> int:
         else:
             moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is no time; say 90m, 2h, 3d (ago), 03:15, or 2026-01-31T03:15"
-        ) from None
+        raise typer.BadParameter(f"{text!r} is no time; say 90m, 2h, 3d (ago), 03:15, or 2026-01-31T03:15") from None
     return int(moment.timestamp() * 1e9)

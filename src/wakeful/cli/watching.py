@@ -16,7 +16,13 @@ from wakeful.sources import (
     StdinSource,
 )
 
-_SYSTEM_LOGS = ("/var/log/syslog", "/var/log/messages", "/var/log/auth.log", "/var/log/secure", "/var/log/kern.log")
+_SYSTEM_LOGS = (
+    "/var/log/syslog",
+    "/var/log/messages",
+    "/var/log/auth.log",
+    "/var/log/secure",
+    "/var/log/kern.log",
+)
 
 
 def build_sources(settings: config.Settings, watch: Sequence[str]) -> list[Source]:

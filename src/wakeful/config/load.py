@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -48,10 +48,11 @@ class Loaded:
         plain = msgspec.to_builtins(self.settings)
         rows: list[Row] = []
         for section, values in plain.items():
-            if not isinstance(values, dict):
+            table = _table(values)
+            if table is None:
                 rows.append(Row(section, values, self.origin(section)))
                 continue
-            for name, value in values.items():
+            for name, value in table.items():
                 key = f"{section}.{name}"
                 rows.append(Row(key, "********" if key in _SECRETS and value else value, self.origin(key)))
         return rows
@@ -163,16 +164,15 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
         inner[name] = value
 
 
-def _check(
-    values: Any, kind: type[msgspec.Struct], prefix: str, places: Mapping[str, str], file: str
-) -> list[str]:
+def _check(values: Any, kind: type[msgspec.Struct], prefix: str, places: Mapping[str, str], file: str) -> list[str]:
     """One line for each key that is unknown or has a wrong value."""
     at = places.get(prefix, file)
-    if not isinstance(values, dict):
+    table = _table(values)
+    if table is None:
         return [f"{at}: {prefix} must be a table, [{prefix}]."]
     problems: list[str] = []
     kinds = get_type_hints(kind, include_extras=True)
-    for name, value in values.items():
+    for name, value in table.items():
         key = f"{prefix}.{name}" if prefix else name
         at = places.get(key) or places.get(prefix) or file
         if name == kind.__struct_config__.tag_field:
@@ -185,13 +185,9 @@ def _check(
             try:
                 msgspec.convert(value, kinds[name], strict=True)
             except msgspec.ValidationError as error:
-                problems.append(
-                    f"{at}: {key} = {_short(value)} can't be: {_plain(error)}{_allowed(kinds[name])}."
-                )
+                problems.append(f"{at}: {key} = {_short(value)} can't be: {_plain(error)}{_allowed(kinds[name])}.")
     problems += [
-        f"{places.get(prefix, file)}: {prefix}.{name} is missing."
-        for name in _required(kind)
-        if name not in values
+        f"{places.get(prefix, file)}: {prefix}.{name} is missing." for name in _required(kind) if name not in table
     ]
     return problems
 
@@ -202,13 +198,13 @@ def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -
         return [f"{places.get('source', file)}: a source is written as [[source]], with two brackets."]
     kinds = {str(each.__struct_config__.tag): each for each in get_args(SourceSettings)}
     problems: list[str] = []
-    for number, values in enumerate(given):
+    for number, values in enumerate(map(_table, cast("list[Any]", given))):
         prefix = f"source.{number}"
         at = places.get(f"{prefix}.kind") or places.get(prefix) or file
-        if not isinstance(values, dict) or not isinstance(values.get("kind"), str):
+        if values is None or not isinstance(values.get("kind"), str):
             problems.append(f"{at}: a [[source]] needs a kind: {', '.join(kinds)}.")
         elif values["kind"] not in kinds:
-            near = difflib.get_close_matches(values["kind"], kinds, 1)
+            near = difflib.get_close_matches(str(values["kind"]), list(kinds), 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             problems.append(
                 f"{at}: there is no source of kind {_short(values['kind'])}.{hint} Kinds: {', '.join(kinds)}."
@@ -216,6 +212,10 @@ def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -
         else:
             problems += _check(values, kinds[values["kind"]], prefix, places, file)
     return problems
+
+
+def _table(values: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", values) if isinstance(values, dict) else None
 
 
 def _required(kind: type[msgspec.Struct]) -> list[str]:

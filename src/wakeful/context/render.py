@@ -71,12 +71,8 @@ def observation_line(seq: int, observation: Observation, salience: Salience | No
     text = as_data(observation.text)
     if observation.count > 1 and observation.form == "lines":
         text = f"{observation.count} lines: {text}"
-    reasons = (
-        f" [{as_data('; '.join(salience.reasons), max_chars=200)}]" if salience and salience.reasons else ""
-    )
-    return (
-        f"{cite(seq)} {clock(observation.at_ns)} {as_data(observation.source, max_chars=80)}: {text}{reasons}"
-    )
+    reasons = f" [{as_data('; '.join(salience.reasons), max_chars=200)}]" if salience and salience.reasons else ""
+    return f"{cite(seq)} {clock(observation.at_ns)} {as_data(observation.source, max_chars=80)}: {text}{reasons}"
 
 
 def entry_line(entry: Entry) -> str:

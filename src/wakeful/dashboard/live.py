@@ -1,7 +1,7 @@
 """What of a running mind is no event of the journal: how it stands now, and the thought that is being written."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -77,7 +77,7 @@ class Live:
         self._tell("partial", self._partial)
 
     @contextmanager
-    def reading(self) -> Iterator[asyncio.Queue[Message]]:
+    def reading(self) -> Generator[asyncio.Queue[Message]]:
         """A queue of messages from now on, the present state first."""
         queue: asyncio.Queue[Message] = asyncio.Queue(MAX_WAITING)
         queue.put_nowait(("status", msgspec.json.encode(self._status)))

@@ -58,11 +58,7 @@ def choose_model(explicit: Path | None = None, *, auto: bool = False) -> Path:
 
 def best_model(models: list[LocalModel], memory_bytes: int) -> LocalModel | None:
     """The largest of those that can hold a conversation and fit into the memory that is free."""
-    fitting = [
-        model
-        for model in models
-        if model.header.thinks and model.size_bytes <= memory_bytes * _SHARE_OF_MEMORY
-    ]
+    fitting = [model for model in models if model.header.thinks and model.size_bytes <= memory_bytes * _SHARE_OF_MEMORY]
     return max(fitting, key=lambda model: model.size_bytes, default=None)
 
 

@@ -99,9 +99,7 @@ class EngineProcess:
                 async with asyncio.timeout(_GRACE_S):
                     await process.wait()
 
-    async def _address(
-        self, settings: ChildSettings, limit_s: float, on_loading: Callable[[float], None]
-    ) -> str:
+    async def _address(self, settings: ChildSettings, limit_s: float, on_loading: Callable[[float], None]) -> str:
         process, loop = self._process, asyncio.get_running_loop()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -138,8 +136,7 @@ class EngineProcess:
             )
         if any(words in said for words in _NO_MEMORY):
             return NotEnoughMemory(
-                f"{self._model.name} with a context of {settings.context_tokens:,} tokens does not fit "
-                "into memory.",
+                f"{self._model.name} with a context of {settings.context_tokens:,} tokens does not fit into memory.",
                 log=self.log,
             )
         if any(words in said for words in _NO_MODEL):

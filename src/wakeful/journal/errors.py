@@ -12,7 +12,7 @@ JournalError
 └── CursorMoved       another reader of the same name was faster
 """
 
-# ruff: noqa: N818  (named for what happened; only the root of a room's errors ends in Error)
+
 
 import errno
 import os
@@ -46,9 +46,7 @@ class JournalLocked(JournalError):
 
     def __init__(self, path: Path, *, pid: int = 0, since_ns: int = 0) -> None:
         who = f"process {pid}" if pid else "another process"
-        since = (
-            time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(since_ns // 10**9)) if since_ns else ""
-        )
+        since = time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(since_ns // 10**9)) if since_ns else ""
         super().__init__(
             f"Another mind is awake on this journal: {who}{since} ({path}).",
             path=path,
@@ -167,9 +165,7 @@ def _read_only(path: Path) -> JournalReadOnly:
 
 
 def _no_file(path: Path) -> JournalError:
-    return JournalError(
-        f"{path} can't be opened.", path=path, hint="Check that its folder exists and may be entered."
-    )
+    return JournalError(f"{path} can't be opened.", path=path, hint="Check that its folder exists and may be entered.")
 
 
 def _on_read_only_disk(path: Path) -> bool:

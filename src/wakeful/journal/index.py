@@ -148,9 +148,7 @@ class JournalIndex:
     async def tallies(self) -> list[Tally]:
         """Counts by kind and source, largest first."""
         await self.catch_up()
-        statement = (
-            "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
-        )
+        statement = "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
 
     async def _in_thread(self, use: Callable[[sqlite3.Connection], T]) -> T:

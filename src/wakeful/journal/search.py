@@ -1,10 +1,11 @@
 """Full-text search: how a person's words become a query, and how what is found is ranked in bounded time.
 
 Ranking by BM25 has to visit every entry that holds one of the words, which for a word that is in half of a
-million log lines takes seconds. Such words say little, so they don't choose what is found: rare words do. When
-all words are common, the newest entries that hold all of them are chosen, then the newest that hold any. What was
-chosen is ordered by the words that it holds, each counting for the logarithm of its rarity; BM25 decides between
-entries that hold the same words.
+million log lines takes seconds. Such words say little, so they don't choose what is found: rare words do. If
+all are common, the newest entries that hold all of them are chosen, then the newest that hold any.
+
+What was chosen is ordered by the words that it holds, each counting for the logarithm of its rarity; BM25
+decides between entries that hold the same words.
 """
 
 import math
@@ -61,15 +62,10 @@ def find(db: sqlite3.Connection, query: str, limit: int, within: Within) -> list
     found: list[tuple[float, int]] = []
     frequency = {name: {phrase: _frequency(db, name, phrase) for phrase in wanted} for name in (SEEN, SAID)}
     worth = {
-        phrase: math.log1p((total + 1) / (1 + frequency[SEEN][phrase] + frequency[SAID][phrase]))
-        for phrase in wanted
+        phrase: math.log1p((total + 1) / (1 + frequency[SEEN][phrase] + frequency[SAID][phrase])) for phrase in wanted
     }
     for table in _tables(db, within):
-        ranks = _choose(db, table, frequency[table.name], max(limit, _CANDIDATES))
-        scores = {seq: _RANK_SHARE * rank for seq, rank in ranks.items()}
-        for phrase in wanted:
-            for seq in _holding(db, table.name, phrase, scores):
-                scores[seq] += worth[phrase]
+        scores = _scores(db, table, frequency[table.name], worth, limit)
         found += [(score, seq) for seq, score in scores.items()]
     return [seq for _, seq in sorted(found, reverse=True)[:limit]]
 
@@ -107,26 +103,42 @@ def _tables(db: sqlite3.Connection, within: Within) -> list[_Table]:
     ]
 
 
-def _choose(db: sqlite3.Connection, table: _Table, frequency: dict[str, int], limit: int) -> dict[int, float]:
-    """Numbers of the entries that may be found, with their BM25 (higher for better) where it decides."""
+def _scores(
+    db: sqlite3.Connection, table: _Table, frequency: dict[str, int], worth: dict[str, float], limit: int
+) -> dict[int, float]:
+    """Scores, higher for better, by the numbers of the entries that may be found."""
     rare = [phrase for phrase, count in frequency.items() if 0 < count <= _COMMON]
     common = [phrase for phrase, count in frequency.items() if count > _COMMON]
     if rare:
-        name = table.name
-        statement = f"SELECT {name}.rowid, -{name}.rank {table.source} ORDER BY {name}.rank LIMIT ?"
-        return dict(db.execute(statement, (" OR ".join(rare), *table.values, limit)).fetchall())
+        return _scores_of_rare(db, table, rare, common, worth, max(limit, _CANDIDATES))
     if not common:
         return {}
-    chosen = _newest(db, table, " AND ".join(common), limit)
-    if len(chosen) < limit and len(common) > 1:
-        chosen += _newest(db, table, " OR ".join(common), limit)
-    return dict.fromkeys(chosen, 0.0)
+    scores = dict.fromkeys(_newest(db, table, " AND ".join(common), limit), sum(worth[each] for each in common))
+    if len(scores) < limit and len(common) > 1:
+        for seq in _newest(db, table, " OR ".join(common), limit):
+            scores.setdefault(seq, min(worth[each] for each in common))
+    return scores
 
 
-def _holding(db: sqlite3.Connection, name: str, phrase: str, seqs: Collection[int]) -> list[int]:
-    marks = ", ".join("?" * len(seqs))
-    statement = f"SELECT rowid FROM {name} WHERE {name} MATCH ? AND rowid IN ({marks})"  # noqa: S608
-    return [seq for (seq,) in db.execute(statement, (phrase, *seqs))]
+def _scores_of_rare(
+    db: sqlite3.Connection,
+    table: _Table,
+    rare: list[str],
+    common: list[str],
+    worth: dict[str, float],
+    limit: int,
+) -> dict[int, float]:
+    name, any_rare = table.name, " OR ".join(rare)
+    ranked = f"SELECT {name}.rowid, -{name}.rank {table.source} ORDER BY {name}.rank LIMIT ?"
+    ranks = db.execute(ranked, (any_rare, *table.values, limit))
+    scores = {seq: _RANK_SHARE * rank for seq, rank in ranks}
+    matches = {phrase: phrase for phrase in rare}
+    matches |= {phrase: f"{phrase} AND ({any_rare})" for phrase in common}  # quick: the rare words lead
+    for phrase, match in matches.items():
+        for (seq,) in db.execute(f"SELECT rowid FROM {name} WHERE {name} MATCH ?", (match,)):  # noqa: S608
+            if seq in scores:
+                scores[seq] += worth[phrase]
+    return scores
 
 
 def _newest(db: sqlite3.Connection, table: _Table, match: str, limit: int) -> list[int]:

@@ -46,9 +46,7 @@ class Journal:
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(
-        cls, path: Path, *, lock: bool = True, read_only: bool = False, patience_s: float = 0.0
-    ) -> Self:
+    async def open(cls, path: Path, *, lock: bool = True, read_only: bool = False, patience_s: float = 0.0) -> Self:
         """Opens the journal's file, and makes it where it does not exist.
 
         lock: refuse when another mind has it (held until `close`, or until the process ends, however it ends)
@@ -99,9 +97,7 @@ class Journal:
             return []
         return await self._append(events, None)
 
-    async def commit(
-        self, events: Sequence[Event], *, consumer: str, expected: Cursor, cursor: Cursor
-    ) -> list[Entry]:
+    async def commit(self, events: Sequence[Event], *, consumer: str, expected: Cursor, cursor: Cursor) -> list[Entry]:
         """Appends events (or none) and moves a consumer from `expected` to `cursor`, in one transaction.
 
         Raises CursorMoved when the consumer is not at `expected`, and otherwise as `append`; then nothing was
@@ -219,9 +215,7 @@ class Journal:
 
     async def _append(self, events: Sequence[Event], move: Move | None) -> list[Entry]:
         rows: list[Row] = [(event.at_ns, kind_of(event), event.origin, encode(event)) for event in events]
-        resume = {
-            event.source: event.resume for event in events if type(event) is Observation and event.resume
-        }
+        resume = {event.source: event.resume for event in events if type(event) is Observation and event.resume}
         first = await self._write(rows, resume=resume, move=move)
         return [Entry(seq, cursor_of(seq), event) for seq, event in enumerate(events, first)]
 

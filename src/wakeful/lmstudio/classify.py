@@ -139,9 +139,7 @@ def classify(status: int, error: ErrorBody, *, partial: str = "") -> LMStudioErr
     return _by_status(status, detail, partial)
 
 
-def classify_response(
-    status: int, content_type: str, body: bytes, *, retry_after: str = ""
-) -> LMStudioError | None:
+def classify_response(status: int, content_type: str, body: bytes, *, retry_after: str = "") -> LMStudioError | None:
     """The error that a whole HTTP response is, or None for a success.
 
     A success with an `error` in it is an error, and a page of HTML is no answer of a model server.
@@ -156,9 +154,7 @@ def classify_response(
     text = shorten(body.decode("utf-8", "replace"))
     if "html" in content_type or text[:1] == "<":
         if status >= 500:
-            return ServerError(
-                f"The server answered {status} with a web page.", status_code=status, detail=text
-            )
+            return ServerError(f"The server answered {status} with a web page.", status_code=status, detail=text)
         return NotLMStudio(
             f"A web page came back (status {status}): this is no model server.",
             status_code=status,
@@ -178,9 +174,7 @@ def shorten(text: str, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _make(
-    cls: Callable[..., LMStudioError], message: str, detail: str, status: int, partial: str
-) -> LMStudioError:
+def _make(cls: Callable[..., LMStudioError], message: str, detail: str, status: int, partial: str) -> LMStudioError:
     message = f"{message} It says: {detail}" if detail else message
     if cls is ServerBusy:
         return ServerBusy(message, status_code=status, detail=detail)

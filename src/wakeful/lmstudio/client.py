@@ -71,9 +71,7 @@ class AsyncLMStudioClient:
         api_token: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        self._transport = Transport(
-            normalise_base_url(base_url), api_token=api_token, timeouts=timeouts or Timeouts()
-        )
+        self._transport = Transport(normalise_base_url(base_url), api_token=api_token, timeouts=timeouts or Timeouts())
         self._counts_tokens = True
 
     @property
@@ -191,9 +189,7 @@ class AsyncLMStudioClient:
         if not self._counts_tokens:
             return None
         try:
-            adds_special = not isinstance(
-                text, str
-            )  # such as a token for the beginning, where the model wants one
+            adds_special = not isinstance(text, str)  # such as a token for the beginning, where the model wants one
             if not isinstance(text, str):
                 laid_out = await self._transport.json("POST", "/apply-template", {"messages": list(text)})
                 text = str(as_object(laid_out).get("prompt", ""))

@@ -85,9 +85,7 @@ class Reply:
         while piece := await self.read(deadline_s, stage):
             body += piece
             if len(body) > MAX_BODY_BYTES:
-                raise AnswerTooLarge(
-                    f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status
-                )
+                raise AnswerTooLarge(f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status)
         return bytes(body)
 
     async def drain(self) -> None:
@@ -125,9 +123,7 @@ class Transport:
             await session.close()
 
     @asynccontextmanager
-    async def open(
-        self, method: str, path: str, body: bytes | None, *, head_s: float
-    ) -> AsyncGenerator[Reply, None]:
+    async def open(self, method: str, path: str, body: bytes | None, *, head_s: float) -> AsyncGenerator[Reply, None]:
         """Send a request and give its answer once its head is there, whatever its status.
 
         However the block is left, the connection is dropped unless the answer was read to its end.

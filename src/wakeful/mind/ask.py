@@ -17,9 +17,7 @@ from wakeful.mind.thinker import OnText, Thinker
 _NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
 _DAY_S = 86400.0
 _MAX_ENTRIES = 40
-_RECENT_ENTRIES = (
-    6  # newest observations, so that there is something to say about a machine where nothing happened
-)
+_RECENT_ENTRIES = 6  # newest observations, so that there is something to say about a machine where nothing happened
 
 _AMOUNT = re.compile(r"\b(?:last|past)\s+(\d+)?\s*(minute|hour|day|week)s?\b", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince\s+(\d{1,2}):(\d{2})\b", re.IGNORECASE)
@@ -104,25 +102,17 @@ async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[En
     begin = since(asked.text, asked.at_ns)
     found = await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
     found += await journal.read(kinds=_NOTABLE, since_ns=begin, limit=_MAX_ENTRIES, newest_first=True)
-    found += await journal.read(
-        kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True
-    )
+    found += await journal.read(kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True)
     unique = {entry.seq: entry for entry in found}
-    told = {
-        getattr(entry.event, "cycle", "") for entry in found if entry.event.__struct_config__.tag == "thought"
-    }
+    told = {getattr(entry.event, "cycle", "") for entry in found if entry.event.__struct_config__.tag == "thought"}
     return [
         entry
         for entry in unique.values()
-        if not (
-            entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told
-        )
+        if not (entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told)
     ]
 
 
-def _that_fit(
-    text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int
-) -> list[Entry]:
+def _that_fit(text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int) -> list[Entry]:
     """As many entries as the prompt may hold, in the order in which they happened; a line is told once."""
     room -= estimate.message_tokens(question(text, [], now_ns=now_ns))
     fitting: list[Entry] = []

@@ -118,9 +118,7 @@ class Attending:
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
 
     async def _commit(self, saliences: list[Salience], cursor: Cursor) -> list[Entry]:
-        entries = await self._journal.commit(
-            saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor
-        )
+        entries = await self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
         self._committed = cursor
         return entries
 

@@ -99,9 +99,7 @@ async def think(
         others=cycle.batch.others,
     )
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = moment(
-            seen, now_ns=begun_ns, reason=cycle.reason, expected=expected, others=cycle.batch.others
-        )
+        text = moment(seen, now_ns=begun_ns, reason=cycle.reason, expected=expected, others=cycle.batch.others)
     layout = conversation.lay_out(text)
     left = layout.left
     try:
@@ -136,9 +134,7 @@ def _that_fit(cycle: Cycle, conversation: Conversation) -> list[Seen]:
     return sorted(fitting, key=lambda each: each.seq)
 
 
-async def _ask(
-    layout: Layout, seen: Sequence[Seen], thinker: Thinker, on_text: OnText | None
-) -> Answered[Reply]:
+async def _ask(layout: Layout, seen: Sequence[Seen], thinker: Thinker, on_text: OnText | None) -> Answered[Reply]:
     schema = reply_schema([cite(each.seq) for each in seen])
     offered = {cite(each.seq) for each in seen}
 

@@ -96,7 +96,7 @@ class Mind:
         recall: Recall,
         *,
         attention: AttentionSettings,
-        settings: MindSettings = MindSettings(),  # noqa: B008 (immutable)
+        settings: MindSettings = MindSettings(),
         now_ns: Callable[[], int] = time.time_ns,
         on_partial: OnPartial | None = None,
     ) -> None:
@@ -263,9 +263,7 @@ class Mind:
     async def _conclude(self, events: Sequence[Event], cycle: Cycle) -> list[Entry]:
         """One transaction: what the cycle came to, and how far the journal is consumed."""
         cursor = cycle.batch.through or self._cursor
-        entries = await self._journal.commit(
-            events, consumer=recover.CONSUMER, expected=self._cursor, cursor=cursor
-        )
+        entries = await self._journal.commit(events, consumer=recover.CONSUMER, expected=self._cursor, cursor=cursor)
         self._cursor = cursor
         for seq in cycle.evidence:
             del self._interrupted[seq]
@@ -299,9 +297,7 @@ class Mind:
         why = f"thinking about this broke off {MAX_INTERRUPTIONS} times; it is set aside for you to look at"
         await self._conclude(
             [
-                SetAside(
-                    at_ns=now_ns, cycle=cycle.id, evidence=cycle.evidence, attempts=MAX_INTERRUPTIONS, why=why
-                ),
+                SetAside(at_ns=now_ns, cycle=cycle.id, evidence=cycle.evidence, attempts=MAX_INTERRUPTIONS, why=why),
                 Notification(
                     at_ns=now_ns,
                     key=cycle.id,

@@ -90,9 +90,7 @@ def _turn(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:
         severity=thought.severity,
         expected=thought.expected,
         prediction_error=thought.prediction_error,
-        attention=AttentionShares(
-            thought.attention_internal, thought.attention_external, thought.attention_memory
-        ),
+        attention=AttentionShares(thought.attention_internal, thought.attention_external, thought.attention_memory),
         action_needed=thought.action_needed,
         action_type=thought.action_type,
         action_details=thought.action_details,

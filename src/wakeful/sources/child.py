@@ -36,9 +36,7 @@ class Child:
         merge_stderr: errors are part of the output; otherwise they are at `process.stderr`
         Raises SourceMissing where there is no such program, SourceForbidden where it may not be run.
         """
-        start = (
-            asyncio.create_subprocess_shell if isinstance(command, str) else asyncio.create_subprocess_exec
-        )
+        start = asyncio.create_subprocess_shell if isinstance(command, str) else asyncio.create_subprocess_exec
         arguments = [command] if isinstance(command, str) else command
         try:
             process = await start(

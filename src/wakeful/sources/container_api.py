@@ -201,9 +201,7 @@ class ContainerApi:
                 if told.type.lower() == "container":
                     yield told.happening()
 
-    async def logs(
-        self, container: str, *, tty: bool, since: str
-    ) -> AsyncGenerator[list[tuple[str, bytes]], None]:
+    async def logs(self, container: str, *, tty: bool, since: str) -> AsyncGenerator[list[tuple[str, bytes]], None]:
         """What a container writes, as lists of pieces with their stream's name, until it stops.
 
         since: seconds since the epoch, with a fraction; each line begins with its time

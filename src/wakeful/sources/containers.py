@@ -68,9 +68,7 @@ class ContainersSource:
         self._logs = logs
         self._stats_s = stats_s
         self._now_ns = now_ns
-        self._known: dict[
-            str, _Known
-        ] = {}  # outlives a lost connection, so that what changed meanwhile is told
+        self._known: dict[str, _Known] = {}  # outlives a lost connection, so that what changed meanwhile is told
         self._began_ns = 0
 
     @staticmethod

@@ -39,9 +39,7 @@ def is_secret(path: str, mode: int) -> bool:
 class Contents:
     """The last contents of small text files; the longest unchanged is forgotten first. Reading blocks."""
 
-    def __init__(
-        self, *, max_file_bytes: int = MAX_FILE_BYTES, max_total_bytes: int = MAX_TOTAL_BYTES
-    ) -> None:
+    def __init__(self, *, max_file_bytes: int = MAX_FILE_BYTES, max_total_bytes: int = MAX_TOTAL_BYTES) -> None:
         self._max_file = max_file_bytes
         self._max_total = max_total_bytes
         self._texts: OrderedDict[str, str] = OrderedDict()

@@ -84,9 +84,7 @@ class FilesSource:
             with os.scandir(self._root):
                 return None
         except NotADirectoryError:
-            return SourceForbidden(
-                "not a folder", hint="Name a folder; `log` is the source for a file's lines."
-            )
+            return SourceForbidden("not a folder", hint="Name a folder; `log` is the source for a file's lines.")
         except FileNotFoundError:
             return SourceMissing("no such folder", hint=f"{self._root} is watched as soon as it is there.")
         except OSError as error:
@@ -135,8 +133,7 @@ class FilesSource:
                     form="change",
                     text=text_of(change),
                     values={"size_bytes": float(change.size)} if change.size >= 0 else {},
-                    attrs={"path": change.path, "verb": change.verb}
-                    | ({"to": change.to} if change.to else {}),
+                    attrs={"path": change.path, "verb": change.verb} | ({"to": change.to} if change.to else {}),
                     subject=change.path,
                 )
             return

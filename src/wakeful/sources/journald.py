@@ -81,9 +81,7 @@ class JournaldSource:
                 why = (await complaints) or f"journalctl ended with status {status}"
             if "cursor" in why.lower():
                 self._refused = resume  # vacuumed away, or of another machine: the time in it still serves
-            raise SourceBroken(
-                why, hint="Try `journalctl -f`; reading all entries needs the group systemd-journal."
-            )
+            raise SourceBroken(why, hint="Try `journalctl -f`; reading all entries needs the group systemd-journal.")
         finally:
             complaints.cancel()
             await child.end()

@@ -64,9 +64,7 @@ class LogSource:
 
     async def observe(self, resume: str) -> AsyncGenerator[Observation, None]:
         """Lines from `resume` on, or from the end of the files; never ends."""
-        follower = _Follower(
-            self._path, self._pattern, self.name, self._from_start, places(resume), self._now_ns
-        )
+        follower = _Follower(self._path, self._pattern, self.name, self._from_start, places(resume), self._now_ns)
         try:
             while True:
                 told, more = await asyncio.to_thread(follower.step)
@@ -152,9 +150,7 @@ class _Follower:
     def _is_former(self, path: str, names: set[str]) -> bool:
         """Whether it is a rotated version of another file that is followed: its lines were told already."""
         folder, name = os.path.split(path)
-        if any(
-            os.path.dirname(other) == folder and is_rotation(name, os.path.basename(other)) for other in names
-        ):
+        if any(os.path.dirname(other) == folder and is_rotation(name, os.path.basename(other)) for other in names):
             return True
         try:
             inode = os.stat(path).st_ino

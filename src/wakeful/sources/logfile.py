@@ -131,17 +131,15 @@ class LogFile:
             about = self.path.stat()
             if not stat.S_ISREG(about.st_mode):
                 what = "is a directory" if stat.S_ISDIR(about.st_mode) else "not a regular file"
-                raise SourceForbidden(
-                    what, hint=f"Name a file, or {self.path}/*.log for the files in a folder."
-                )
+                raise SourceForbidden(what, hint=f"Name a file, or {self.path}/*.log for the files in a folder.")
             if not self._begun:
                 self._begin(now)
             elif self._current is None:
                 self._current = self._open(self.path, 0)
-            elif about.st_ino != self._current.inode:
-                self._rotate(now)
             else:
                 yield from self._check_truncation(now)
+                if about.st_ino != self._current.inode:
+                    self._rotate(now)
         except FileNotFoundError as error:
             yield from self._misses(translate(error, what=str(self.path)), now)
         except PermissionError as error:
@@ -205,9 +203,7 @@ class LogFile:
             offset -= offset % 2
         opened.file.seek(offset)
         opened.partial_since = 0.0
-        opened.lines = (
-            LineReader(encoding, offset=offset) if offset else None
-        )  # else: when the first bytes come
+        opened.lines = LineReader(encoding, offset=offset) if offset else None  # else: when the first bytes come
         opened.place = Place.of(opened.file, opened.inode, offset)
 
     def _rotate(self, now: float) -> None:

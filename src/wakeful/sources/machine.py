@@ -141,9 +141,7 @@ def _mounts() -> list[str]:
         if part.mountpoint.startswith(("/snap/", "/System/Volumes/", "/var/lib/docker/", "/boot/efi")):
             continue
         known = by_device.get(part.device)
-        if known is None or len(part.mountpoint) < len(
-            known
-        ):  # the same disk, mounted again somewhere deeper
+        if known is None or len(part.mountpoint) < len(known):  # the same disk, mounted again somewhere deeper
             by_device[part.device] = part.mountpoint
     mounts = sorted(by_device.values())[:MAX_DISKS]
     root_hidden = os.name == "posix" and "/" not in mounts  # an overlay, as in a container
@@ -175,9 +173,7 @@ def _counters() -> Counters:
         totals["disk_read_bytes_per_s"] = disk.read_bytes
         totals["disk_write_bytes_per_s"] = disk.write_bytes
     nics = psutil.net_io_counters(pernic=True, nowrap=False)
-    real = [
-        (name, nic) for name, nic in nics.items() if nic.bytes_recv and not name.startswith(_VIRTUAL_NICS)
-    ]
+    real = [(name, nic) for name, nic in nics.items() if nic.bytes_recv and not name.startswith(_VIRTUAL_NICS)]
     real.sort(key=lambda each: -(each[1].bytes_recv + each[1].bytes_sent))
     for name, nic in real[:MAX_NICS]:
         totals[f"rx_bytes_per_s:{name}"] = nic.bytes_recv

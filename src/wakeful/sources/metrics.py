@@ -86,9 +86,7 @@ def jumped(sample: Sample, cpu_percent: float, memory_percent: float) -> bool:
     )
 
 
-def observation_of(
-    sample: Sample, rates: dict[str, float], top: Top, *, source: str, at_ns: int
-) -> Observation:
+def observation_of(sample: Sample, rates: dict[str, float], top: Top, *, source: str, at_ns: int) -> Observation:
     """The observation that tells a sample, in numbers and in words."""
     sample = replace(sample, disks_percent=dict(sorted(sample.disks_percent.items())))
     attrs = {"busiest": top.busiest} if top.busiest else {}

@@ -168,9 +168,7 @@ class _Outbox:
         while True:
             try:
                 await emit(batch)
-            except (
-                Exception
-            ) as error:  # the fence around the journal: full, read-only, slow; all of it may pass
+            except Exception as error:  # the fence around the journal: full, read-only, slow; all of it may pass
                 if not self._refused:
                     _log.warning("%d observations of %s wait: %s", len(batch), self._health.name, error)
                 self._refused = True
@@ -183,9 +181,7 @@ class _Outbox:
 
 
 class _Watch:
-    def __init__(
-        self, source: Source, resume: str, health: SourceHealth, now_ns: Clock, backoff: Backoff
-    ) -> None:
+    def __init__(self, source: Source, resume: str, health: SourceHealth, now_ns: Clock, backoff: Backoff) -> None:
         self.outbox = _Outbox(health)
         self._source = source
         self._resume = resume

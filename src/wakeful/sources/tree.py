@@ -50,9 +50,7 @@ class Tree:
     ignore: patterns of names that are left out wherever in the path they occur, with the usual ones
     """
 
-    def __init__(
-        self, root: str, *, recursive: bool, ignore: Collection[str] = (), diffs: bool = True
-    ) -> None:
+    def __init__(self, root: str, *, recursive: bool, ignore: Collection[str] = (), diffs: bool = True) -> None:
         self.root = root
         self._recursive = recursive
         self._ignored = re.compile("|".join(map(fnmatch.translate, (*_IGNORED, *ignore))))

@@ -86,14 +86,10 @@ def one_of_each() -> list[Event]:
             prompt_version="pilot-1",
             pilot=True,
         ),
-        Prediction(
-            at_ns=AT_NS + 6, cycle="c1", claim="it falls", probability=0.6, due_ns=AT_NS + 600 * 10**9
-        ),
+        Prediction(at_ns=AT_NS + 6, cycle="c1", claim="it falls", probability=0.6, due_ns=AT_NS + 600 * 10**9),
         ActionRequest(at_ns=AT_NS + 7, key="c1:0", cycle="c1", action="observe", details="look at mysqld"),
         ActionResult(at_ns=AT_NS + 8, key="c1:0", outcome="done", text="mysqld 91 %"),
-        Notification(
-            at_ns=AT_NS + 9, key="n1", severity="warning", title="cpu", text="mysqld", evidence=(2, 6)
-        ),
+        Notification(at_ns=AT_NS + 9, key="n1", severity="warning", title="cpu", text="mysqld", evidence=(2, 6)),
         ThoughtFailed(at_ns=AT_NS + 10, cycle="c2", reason="idle", error="the answer was no JSON", raw="{"),
         SetAside(at_ns=AT_NS + 11, cycle="c2", evidence=(3,), attempts=2, why="it interrupted two thoughts"),
         Question(at_ns=AT_NS + 12, text="what happened?"),
