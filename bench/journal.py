@@ -52,7 +52,7 @@ def observations(count: int, seed: int = 1) -> list[Observation]:
 
 
 def bare(path: Path, batch: list[Observation]) -> float:
-    """The baseline: the same rows by sqlite3's executemany, same table, same pragmas, one batch a transaction."""
+    """The baseline: the same rows by sqlite3's executemany, same table and pragmas, a transaction per batch."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -50,7 +50,7 @@ MESSAGES = [{"role": "user", "content": "hello there"}]
 
 async def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - what we wait for is another process
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -86,6 +86,15 @@ async def test_the_prefix_is_read_once(tiny: Path) -> None:
     assert second.usage.cached_tokens is not None
     assert second.evaluated_tokens < 60 < second.usage.cached_tokens
     assert third.evaluated_tokens == third.usage.prompt_tokens
+
+
+async def test_a_question_in_between_does_not_cost_the_prefix(tiny: Path) -> None:
+    thought, question = ([{"role": "user", "content": word * 200}] for word in ("apple ", "zebra "))
+    async with Engine(tiny, threads=1) as engine, engine.client() as client:
+        for messages in (thought, question):
+            await client.chat(messages, json_schema=SCHEMA, max_tokens=400)
+        again = await client.chat(thought, json_schema=SCHEMA, max_tokens=400)
+    assert again.evaluated_tokens == 1
 
 
 async def test_tokens_are_counted_exactly(tiny: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -260,7 +261,7 @@ async def test_the_text_streams_while_it_is_written(tmp_path: Path) -> None:
         await journal.append([line("ERROR first: panic")])
         await until(journal, Thought)
     assert len(parts) > 3
-    assert all(later.startswith(earlier) for earlier, later in zip(parts, parts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(parts))
 
 
 async def test_the_prompt_grows_at_its_end_only(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ async def test_the_prompt_grows_at_its_end_only(tmp_path: Path) -> None:
         for number in range(3):
             await journal.append([line(f"FATAL {'abc'[number] * 5} corrupt", f"log:/{number}")])
             await until(journal, Thought, number + 1)
-    for before, after in zip(server.prompts, server.prompts[1:], strict=False):
+    for before, after in itertools.pairwise(server.prompts):
         assert after[: len(before)] == before
 
 

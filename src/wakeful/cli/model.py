@@ -66,7 +66,7 @@ async def connected(
 async def _engine(settings: Settings, on_news: OnNews) -> AsyncGenerator[tuple[AsyncLMStudioClient, str]]:
     from wakeful.engine import Engine, EngineDied, EngineEvent, choose_model
 
-    file = choose_model(Path(settings.model.gguf).expanduser() if settings.model.gguf else None)
+    file = choose_model(_expanded(settings.model.gguf))
     clients: list[AsyncLMStudioClient] = []
 
     def told(event: EngineEvent) -> None:
@@ -120,6 +120,10 @@ def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClien
 async def _answers(settings: Settings, url: str) -> bool:
     async with _client(settings, url) as client:
         return (await client.health()).ok
+
+
+def _expanded(path: str) -> Path | None:
+    return Path(path).expanduser() if path else None
 
 
 def engine_installed() -> bool:

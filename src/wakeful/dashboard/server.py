@@ -17,8 +17,17 @@ from wakeful.journal import Journal, JournalError
 HEARTBEAT_S = 15.0
 MAX_ENTRIES = 500
 SHOWN_KINDS = (
-    "thought", "thought_failed", "notification", "health", "quiet", "set_aside", "session", "action_result", "question", "answer",
-)  # fmt: skip
+    "thought",
+    "thought_failed",
+    "notification",
+    "health",
+    "quiet",
+    "set_aside",
+    "session",
+    "action_result",
+    "question",
+    "answer",
+)
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
 
 _FILES = {

@@ -93,6 +93,8 @@ class Engine:
     model: a GGUF file; None for the pilot model
     context_tokens: at most what the model was trained for is used
     threads: None for one per physical core, at most 8
+    prompt_cache_mib: memory for what was read of other prompts; None for two contexts, at most a tenth of what is
+        free, so that a question in between does not cost the mind its prefix
     port: 0 for any; a restarted engine keeps its port where that is possible, else `base_url` changes
     on_event: called in the event loop with whatever happens to it
     start_limit_s: how long loading the model may take
@@ -107,7 +109,7 @@ class Engine:
         threads: int | None = None,
         port: int = 0,
         gpu_layers: int = -1,
-        prompt_cache_mib: int = 256,
+        prompt_cache_mib: int | None = None,
         start_limit_s: float = 900.0,
         on_event: Callable[[EngineEvent], None] | None = None,
     ) -> None:
@@ -234,6 +236,9 @@ class Engine:
         if header.context_tokens:
             context_tokens = min(context_tokens, header.context_tokens)
         _check_memory(model, self._size_bytes, header, context_tokens)
+        prompt_cache_mib = self._prompt_cache_mib
+        if prompt_cache_mib is None:
+            prompt_cache_mib = _prompt_cache_mib(header.cache_bytes(context_tokens))
         return ChildSettings(
             model=str(model),
             name=model.stem,
@@ -242,7 +247,7 @@ class Engine:
             port=self._port,
             api_token=secrets.token_urlsafe(24),
             gpu_layers=self._gpu_layers,
-            prompt_cache_mib=self._prompt_cache_mib,
+            prompt_cache_mib=prompt_cache_mib,
             parent_pid=os.getpid(),
         )
 
@@ -317,6 +322,11 @@ class Engine:
 def default_threads() -> int:
     """One per physical core, at most 8: more make small models slower, and the owner needs cores too."""
     return max(1, min(8, psutil.cpu_count(logical=False) or os.cpu_count() or 1))
+
+
+def _prompt_cache_mib(context_bytes: int) -> int:
+    """At least 16, for engines whose header does not tell what a context takes."""
+    return max(16, min(2 * context_bytes, available_bytes() // 10) // 2**20 + 1)
 
 
 def _check_memory(model: Path, size_bytes: int, header: GGUFHeader, context_tokens: int) -> None:

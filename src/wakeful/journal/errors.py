@@ -12,8 +12,6 @@ JournalError
 └── CursorMoved       another reader of the same name was faster
 """
 
-
-
 import errno
 import os
 import sqlite3

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -14,7 +15,8 @@ from typing import Self, TypeVar
 from wakeful.events import Cursor, Entry, Observation, kind_of
 from wakeful.journal import search
 from wakeful.journal.connection import statements
-from wakeful.journal.errors import JournalClosed, JournalError, translate, translate_os
+from wakeful.journal.errors import JournalBusy, JournalClosed, JournalError, JournalLocked, translate, translate_os
+from wakeful.journal.lock import FileLock
 from wakeful.journal.store import Journal
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ _FOLLOW_EVERY_S = 1.0  # larger batches are cheaper, and `search` does not wait 
 _LAST_RETRY_S = 60.0
 _STALE_EVENTS = 100_000
 _MAX_ROUNDS = 20
+_LOCK_S = 30.0
 _NEVER_FOUND = ("salience", "thought_started", "quiet")
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ", "SQLITE_READONLY_DBMOVED")
 
@@ -163,9 +166,11 @@ class JournalIndex:
             try:
                 return use(self._opened())
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                self._rebuild()
+                if _identity(self._path) == self._identity:  # not built anew by another process meanwhile
+                    if not _is_damage(error):
+                        raise
+                    self._rebuild()
+                self._drop()
                 return use(self._opened())
         except sqlite3.Error as error:
             self._drop()
@@ -178,18 +183,42 @@ class JournalIndex:
         if self._connection is not None and _identity(self._path) != self._identity:
             self._drop()  # it was deleted, or built anew by another process
         if self._connection is None:
-            self._connection = _open(self._path)
-            self._identity = _identity(self._path)
+            with _alone(self._path):
+                self._identity = _identity(self._path)
+                self._connection = _open(self._path)
+                self._identity = _identity(self._path)
         return self._connection
 
     def _rebuild(self) -> None:
         self._drop()
-        _delete(self._path)
+        with _alone(self._path):
+            if _identity(self._path) == self._identity:
+                _delete(self._path)
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """While one process makes or deletes the index's file, no other does."""
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    deadline_s = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            lock.acquire()
+        except JournalLocked as error:
+            if time.monotonic() > deadline_s:
+                raise JournalBusy(f"Another process keeps {path} busy.", path=path) from error
+            time.sleep(0.01)
+        else:
+            break
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open(path: Path) -> sqlite3.Connection:

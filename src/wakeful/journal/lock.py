@@ -1,4 +1,4 @@
-"""One mind per journal: a lock that the operating system frees however the process ends."""
+"""A lock between processes, which the operating system frees however its holder ends: one mind per journal."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 from wakeful.journal.errors import JournalLocked, translate_os
 
 
-class MindLock:
-    """Held by the process that thinks on a journal; a reader needs none."""
+class FileLock:
+    """A file that one process at a time can hold."""
 
     def __init__(self, path: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._path = path
@@ -21,7 +21,7 @@ class MindLock:
     def acquire(self) -> None:
         """Takes the lock.
 
-        Raises JournalLocked when another process has it, saying which and since when; JournalReadOnly,
+        Does not wait. Raises JournalLocked when another has it, saying which process and since when; JournalReadOnly,
         JournalFull or JournalError when the lock's file can't be made.
         """
         try:

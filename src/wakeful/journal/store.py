@@ -13,7 +13,7 @@ from wakeful.journal import retention, upkeep
 from wakeful.journal.connection import open_reader, open_writer
 from wakeful.journal.cursors import cursor_of, seq_of
 from wakeful.journal.errors import JournalClosed, JournalError, JournalFull, JournalReadOnly, translate_os
-from wakeful.journal.lock import MindLock
+from wakeful.journal.lock import FileLock
 from wakeful.journal.reading import Readers, Wanted, entries, entry
 from wakeful.journal.tail import Watch
 from wakeful.journal.upkeep import Stats
@@ -34,7 +34,7 @@ class Journal:
     and neither waits for the other. Use `Journal.open`.
     """
 
-    def __init__(self, path: Path, *, lock: MindLock | None, patience_s: float) -> None:
+    def __init__(self, path: Path, *, lock: FileLock | None, patience_s: float) -> None:
         self.path = path
         self._lock = lock
         self._patience_s = patience_s
@@ -283,7 +283,7 @@ def _page(connection: sqlite3.Connection, after: int, kinds: Collection[str]) ->
     return found, max(after, end, found[-1].seq if found else 0)
 
 
-_Opened = tuple[MindLock | None, sqlite3.Connection | None, sqlite3.Connection]
+_Opened = tuple[FileLock | None, sqlite3.Connection | None, sqlite3.Connection]
 
 
 def _open(path: Path, *, lock: bool, read_only: bool) -> _Opened:
@@ -293,7 +293,7 @@ def _open(path: Path, *, lock: bool, read_only: bool) -> _Opened:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise translate_os(error, path) from error
-    held = MindLock(path.with_name(path.name + ".lock")) if lock else None
+    held = FileLock(path.with_name(path.name + ".lock")) if lock else None
     if held is not None:
         held.acquire()
     writing: sqlite3.Connection | None = None

@@ -42,7 +42,7 @@ MAX_SEEN = 200
 class _Open:
     """An open file.
 
-    place: the end of the last line told
+    place, reached: the end of the last line told, and of what was read
     mtime_ns: when it had last changed when its truncation was checked
     partial_since, rotated_at: when (monotonic) an incomplete line, and its rotation, were seen; 0: not
     """
@@ -54,6 +54,7 @@ class _Open:
     partial_since: float = 0.0
     rotated_at: float = 0.0
     place: Place = field(default_factory=lambda: Place(0, 0))
+    reached: Place = field(default_factory=lambda: Place(0, 0))
 
 
 class LogFile:
@@ -204,7 +205,7 @@ class LogFile:
         opened.file.seek(offset)
         opened.partial_since = 0.0
         opened.lines = LineReader(encoding, offset=offset) if offset else None  # else: when the first bytes come
-        opened.place = Place.of(opened.file, opened.inode, offset)
+        opened.place = opened.reached = Place.of(opened.file, opened.inode, offset)
 
     def _rotate(self, now: float) -> None:
         """Another file bears the name now: the old one is read to its end, and then what came between."""
@@ -223,7 +224,9 @@ class LogFile:
         about = os.fstat(current.file.fileno())
         changed = about.st_mtime_ns != current.mtime_ns
         at = current.file.tell()
-        if about.st_size >= at and not (changed and not current.place.is_in(current.file)):
+        if about.st_size >= at and not (changed and not current.reached.is_in(current.file)):
+            if changed and not current.reached.offset:  # an empty file may have been filled, copied and emptied
+                self._open_former([], now, after_ns=current.mtime_ns)
             current.mtime_ns = about.st_mtime_ns
             return
         if not self._open_former([current.place], now, after_ns=current.mtime_ns) and current.lines:
@@ -235,8 +238,9 @@ class LogFile:
         """Opens, of the rotated files, those that hold a place, and what was rotated after the first of them.
 
         after_ns: where none holds one, those changed later than this; None: none then
+        Returns whether any was opened.
         """
-        former = rotated(self.path)
+        former, before = rotated(self.path), len(self._old)
         begin: int | None = None
         for index, path in enumerate(former):
             opened = self._open(path, 0)
@@ -252,7 +256,7 @@ class LogFile:
             self._open_unseen(former[begin + 1 :], now)
         elif after_ns is not None:
             self._open_unseen([path for path in former if path.stat().st_mtime_ns > after_ns], now)
-        return begin is not None
+        return len(self._old) > before
 
     def _open_unseen(self, paths: Sequence[Path], now: float) -> None:
         for path in paths:
@@ -302,6 +306,7 @@ class LogFile:
                 opened.lines = LineReader(encoding, offset=at + skip)
                 data = data[skip:]
             told += self._tell(opened, opened.lines.feed(data))
+            opened.reached = Place.of(opened.file, opened.inode, opened.file.tell())
             budget -= len(data) + 1
         return budget
 

@@ -1,0 +1,71 @@
+# Needs Python 3.11 or newer with venv, and nothing else. `make` alone lists what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench soak pilot-train pilot-eval lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(VENV)/.run ## Set up what `make run` needs
+run: $(VENV)/.run ## Wake the mind (ARGS="--port 0" passes options on)
+	@$(BIN)/wakeful run $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests but the long ones
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Format, lint, types and imports
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench training
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.dev ## Measure (ARGS="journal cost" for some only)
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev ## Run the long tests
+	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+pilot-train: $(VENV)/.train ## Train the pilot model anew (about an hour on two cores)
+	$(BIN)/python -m training.pilot.train --out training/pilot/out $(ARGS)
+
+pilot-eval: $(VENV)/.train ## Measure the shipped pilot model on what it never saw
+	$(BIN)/python -m training.pilot.evaluate $(ARGS)
+
+lock: $(VENV)/.dev ## Resolve the locked versions anew
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 --extra engine pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 --extra engine --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'Wakeful needs Python 3.11 or newer; name one with: make run PYTHON=python3.12' >&2; exit 1; }
+	@echo 'Making $(VENV)'
+	@$(PYTHON) -m venv $(VENV) || { echo 'venv is missing; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+
+$(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
+	@echo 'Installing what Wakeful needs (about 130 MB, of which llama.cpp is most)'
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/run.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
+	@echo 'Installing what Wakeful and its tests need'
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/dev.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
+
+# PyTorch is not locked: the recipe is meant for whatever build fits the machine, with or without a GPU.
+$(VENV)/.train: $(VENV)/.dev
+	@$(PIP) install -q torch numpy tokenizers gguf
+	@touch $@
