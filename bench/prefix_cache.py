@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 
 from wakeful.attention import AttentionSettings
-from wakeful.engine import Engine, pilot_model
+from wakeful.engine import Engine
 from wakeful.events import Observation, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.memory import Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
@@ -24,8 +23,8 @@ ANSWER_TOKENS = 500
 
 async def measure(folder: Path) -> None:
     async with (
-        Engine(pilot_model()) as engine,
-        AsyncLMStudioClient(engine.base_url) as client,
+        Engine() as engine,
+        engine.client() as client,
         await Journal.open(folder / "journal.db") as journal,
         JournalIndex(journal, folder / "index.db") as index,
     ):

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import resource
-import signal
 import sys
 import time
 from pathlib import Path
@@ -52,6 +50,9 @@ async def follow(path: Path) -> None:
 
 async def starve(path: Path) -> None:
     """Appends until the file may not grow, and again when it may."""
+    import resource  # not on Windows
+    import signal
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     async with await Journal.open(path) as journal:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

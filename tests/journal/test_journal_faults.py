@@ -1,6 +1,6 @@
 """A full disk, a read-only one, damaged files: clear errors, nothing acknowledged lost, and on it goes."""
 
-# ruff: noqa: ASYNC110, ASYNC221, ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
+# ruff: noqa: ASYNC221, ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
 
 import asyncio
 import math
@@ -146,6 +146,7 @@ async def test_an_index_on_a_full_disk_says_so_and_goes_on_later(path: Path, sma
         assert len(await index.search("line")) == 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 async def test_the_limit_on_a_files_size_is_no_space_too(path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, CHILD, "starve", path, stdout=asyncio.subprocess.PIPE
@@ -259,6 +260,19 @@ async def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path:
 async def test_missing_folders_are_made(tmp_path: Path) -> None:
     async with await Journal.open(tmp_path / "a" / "b" / "journal.db") as journal:
         await journal.append([seen("a")])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+async def test_nobody_else_can_read_what_was_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    async with await Journal.open(folder / "journal.db") as journal:
+        async with JournalIndex(journal, folder / "index.db") as index:
+            await journal.append([seen("password: hunter2")])
+            assert len(await index.search("hunter2")) == 1
+            files = list(folder.iterdir())
+            assert len(files) >= 6
+            assert {file.stat().st_mode & 0o077 for file in files} == {0}
+    assert folder.stat().st_mode & 0o077 == 0
 
 
 async def test_another_writer_that_never_ends_is_an_error_not_a_hang(

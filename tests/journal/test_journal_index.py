@@ -1,6 +1,6 @@
 """The index: found is what was said and seen; the file may be damaged or deleted at any time."""
 
-# ruff: noqa: ASYNC110, ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
+# ruff: noqa: ASYNC240  (files are looked at between the steps; nothing else runs in this loop)
 
 import asyncio
 import sqlite3

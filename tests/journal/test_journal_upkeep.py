@@ -80,6 +80,17 @@ async def test_a_size_that_cannot_be_reached_ends_the_round(journal: Journal) ->
     assert await journal.prune(max_bytes=0, consumers=("mind",)) == 0
 
 
+async def test_what_is_acknowledged_is_synchronised_to_the_disk(journal: Journal) -> None:
+    found: dict[str, object] = {}
+
+    def look(db: sqlite3.Connection) -> None:
+        for name in ("synchronous", "journal_mode", "fullfsync", "checkpoint_fullfsync"):
+            found[name] = db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    await journal._write(change=look)
+    assert found == {"synchronous": 2, "journal_mode": "wal", "fullfsync": 1, "checkpoint_fullfsync": 1}
+
+
 async def test_stats_tell_the_size(journal: Journal) -> None:
     await journal.append([seen("a", at_ns=7), seen("b", at_ns=3)])
     stats = await journal.stats()

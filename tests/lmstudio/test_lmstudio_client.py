@@ -135,6 +135,29 @@ async def test_a_stream_may_end_sloppily_after_its_finish_reason(tail: bytes) ->
         assert (await collect(client)).text == "a"
 
 
+@pytest.mark.parametrize("end", ["reset", "silence"])
+async def test_nothing_after_the_finish_reason_can_spoil_the_answer(end: str) -> None:
+    read = asyncio.Event()
+
+    async def behaviour(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.chunk(delta("a") + delta(finish="stop"))
+        await read.wait()
+        if end == "reset":
+            exchange.reset()
+        else:
+            await exchange.gone()
+
+    timeouts = Timeouts(between_tokens_s=0.1)
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=timeouts) as client:
+        stream = client.stream(MESSAGES)
+        assert await anext(stream) == ContentDelta("a")
+        read.set()
+        finished = await anext(stream)
+    assert isinstance(finished, Finished)
+    assert finished.result.finish_reason == "stop"
+
+
 async def test_crlf_comments_and_a_missing_space() -> None:
     data = (b": ping\n\n" + delta("a") + delta(finish="length") + DONE).replace(b"\n", b"\r\n")
     data = data.replace(b"data: ", b"data:")

@@ -1,7 +1,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ WITHIN_S = 20.0
 @asynccontextmanager
 async def awake(
     folder: Path, server: ScriptedServer, settings: MindSettings = SETTINGS, **more: Any
-) -> AsyncIterator[tuple[Mind, Journal]]:
+) -> AsyncGenerator[tuple[Mind, Journal]]:
     """A running mind on a journal in `folder`, cancelled at the end."""
     async with (
         await Journal.open(folder / "journal.db") as journal,
@@ -254,9 +254,13 @@ async def test_quiet_is_proved(tmp_path: Path) -> None:
 
 async def test_the_text_streams_while_it_is_written(tmp_path: Path) -> None:
     parts: list[str] = []
+
+    def collect(cycle: str, reason: str, text: str) -> None:
+        parts.append(text)
+
     async with (
         ScriptedServer() as server,
-        awake(tmp_path, server, on_partial=lambda cycle, reason, text: parts.append(text)) as (_, journal),
+        awake(tmp_path, server, on_partial=collect) as (_, journal),
     ):
         await journal.append([line("ERROR first: panic")])
         await until(journal, Thought)

@@ -288,7 +288,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_whatever_happens_every_line_is_told_once(tmp_path_factory: pytest.TempPathFactory, steps: list[str]):
     path = tmp_path_factory.mktemp("log") / "a.log"

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from wakeful.engine import Engine, pilot_model
-from wakeful.events import ActionRequest, Observation, Thought
+from wakeful.cli import runtime
+from wakeful.engine import Engine
+from wakeful.events import ActionRequest, Cursor, Event, Observation, Thought
 from wakeful.journal import Journal
 
 KILLS = 50
@@ -63,12 +65,17 @@ class Firehose:
                 await asyncio.sleep(0.02)
 
 
-def start(home: Path, url: str) -> subprocess.Popen[bytes]:
-    env = os.environ | {"WAKEFUL_HOME": str(home), "LMSTUDIO_URL": url}
+def start(home: Path, engine: Engine) -> subprocess.Popen[bytes]:
+    env = os.environ | {"WAKEFUL_HOME": str(home), "LMSTUDIO_URL": engine.base_url, "LM_API_TOKEN": engine.api_token}
     config = home / "wakeful.toml"
     command = [sys.executable, "-m", "wakeful.cli", "run", "--config", str(config)]
     with (home / "output.txt").open("ab") as output:
         return subprocess.Popen(command, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+
+
+def awake(home: Path) -> bool:
+    running = runtime.find(home)
+    return running is not None and bool(running.model)
 
 
 async def observed(home: Path) -> list[int]:
@@ -81,12 +88,9 @@ async def observed(home: Path) -> list[int]:
     return numbers
 
 
-async def all_of(journal: Journal, kind: str):  # type: ignore[no-untyped-def]
-    cursor = None
-    while True:
-        entries = await (journal.read(kinds=(kind,)) if cursor is None else journal.read(cursor, kinds=(kind,)))
-        if not entries:
-            return
+async def all_of(journal: Journal, kind: str) -> AsyncGenerator[Event]:
+    cursor = Cursor("")
+    while entries := await journal.read(cursor, kinds=(kind,)):
         for entry in entries:
             yield entry.event
         cursor = entries[-1].cursor
@@ -97,19 +101,19 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_pat
     rng = random.Random(11)
     firehose = Firehose(tmp_path / "app.log")
     (tmp_path / "wakeful.toml").write_text(CONFIG.format(log=firehose.path))
-    async with Engine(pilot_model()) as engine:
+    async with Engine() as engine:
         pouring = asyncio.create_task(firehose.run())
         for _ in range(KILLS):
-            child = start(tmp_path, engine.base_url)
+            child = start(tmp_path, engine)
             await asyncio.sleep(rng.uniform(0.3, 2.2))
             child.send_signal(signal.SIGKILL)
             await asyncio.to_thread(child.wait, 10)
         pouring.cancel()
         await asyncio.wait([pouring])
-        child = start(tmp_path, engine.base_url)
+        child = start(tmp_path, engine)
         try:
             async with asyncio.timeout(60):
-                while len(set(await observed(tmp_path))) < firehose.written:
+                while not awake(tmp_path) or len(set(await observed(tmp_path))) < firehose.written:
                     assert child.poll() is None, (tmp_path / "output.txt").read_text()
                     await asyncio.sleep(0.2)
         finally:
@@ -119,11 +123,9 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_pat
     assert sorted(numbers) == list(range(firehose.written))
     async with await Journal.open(tmp_path / "journal.db", read_only=True) as journal:
         assert await journal.check() == []
-        thoughts = [event async for event in all_of(journal, "thought")]
-        requests = [event async for event in all_of(journal, "action_request")]
+        thoughts = [event async for event in all_of(journal, "thought") if isinstance(event, Thought)]
+        requests = [event async for event in all_of(journal, "action_request") if isinstance(event, ActionRequest)]
     assert thoughts
-    assert all(isinstance(event, Thought) for event in thoughts)
-    assert all(isinstance(event, ActionRequest) for event in requests)
     assert max(Counter(thought.cycle for thought in thoughts).values()) == 1
     assert max(Counter(request.key for request in requests).values(), default=1) == 1
     rested_on = Counter(seq for thought in thoughts if thought.reason == "salience" for seq in thought.evidence)

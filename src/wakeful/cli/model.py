@@ -103,7 +103,7 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
             pause_s = min(pause_s * 2, _MAX_WAIT_S)
     facts = ModelFacts(
         name=model.id,
-        context_tokens=settings.model.context_tokens or model.context_length or _ASSUMED_CONTEXT,
+        context_tokens=_smaller(settings.model.context_tokens, model.context_length or 0) or _ASSUMED_CONTEXT,
         server=server,
         base_url=client.base_url,
         pilot=server == BUILT_IN and _PILOT_NAME in model.id.casefold(),
@@ -120,6 +120,11 @@ def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClien
 async def _answers(settings: Settings, url: str) -> bool:
     async with _client(settings, url) as client:
         return (await client.health()).ok
+
+
+def _smaller(wanted: int, there: int) -> int:
+    """What the user asks for, but never more than the loaded model holds; 0 where neither is known."""
+    return min(wanted, there) if wanted and there else wanted or there
 
 
 def _expanded(path: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Connections to the journal's file, and its versions."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from importlib import resources
@@ -27,6 +28,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Raises JournalCorrupt, JournalTooNew, JournalReadOnly, JournalFull, JournalBusy or JournalError.
     """
     _look_at(path)
+    make_private(path)
     try:
         connection = _connect(path, "rwc")
         try:
@@ -131,6 +133,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {version:d}")
     connection.execute("COMMIT")
+
+
+def make_private(path: Path) -> None:
+    """Makes an empty file that only its owner can read, where there is none: logs hold secrets."""
+    with contextlib.suppress(OSError):  # SQLite, which opens it next, says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def statements(script: str) -> Iterator[str]:

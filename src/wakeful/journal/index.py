@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 from wakeful.events import Cursor, Entry, Observation, kind_of
 from wakeful.journal import search
-from wakeful.journal.connection import statements
+from wakeful.journal.connection import make_private, statements
 from wakeful.journal.errors import JournalBusy, JournalClosed, JournalError, JournalLocked, translate, translate_os
 from wakeful.journal.lock import FileLock
 from wakeful.journal.store import Journal
@@ -241,6 +241,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    make_private(path)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA busy_timeout = 10000")
     return connection

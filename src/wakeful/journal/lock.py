@@ -21,8 +21,8 @@ class FileLock:
     def acquire(self) -> None:
         """Takes the lock.
 
-        Does not wait. Raises JournalLocked when another has it, saying which process and since when; JournalReadOnly,
-        JournalFull or JournalError when the lock's file can't be made.
+        Does not wait. Raises JournalLocked when another has it, saying which process and since when;
+        JournalReadOnly, JournalFull or JournalError when the lock's file can't be made.
         """
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -7,9 +7,12 @@ from types import TracebackType
 from typing import Self
 
 from wakeful.lmstudio.chat import Assembly, ChatEvent, ChatResult, ContentDelta, Finished
-from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, Stage, StreamBroken
+from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, ServerTooSlow, Stage, StreamBroken
 from wakeful.lmstudio.sse import SSEParser
 from wakeful.lmstudio.transport import Reply, Transport, check, unreadable
+
+_AFTER_FINISH_S = 3.0
+"""How long we wait for the usage and the end that follow the finish reason."""
 
 
 class ChatStream(AsyncIterator[ChatEvent]):
@@ -94,7 +97,12 @@ class ChatStream(AsyncIterator[ChatEvent]):
         stage: Stage = "first_token"
         deadline_s = started_s + timeouts.first_token_s
         while not assembly.done:
-            data = await reply.read(deadline_s, stage)
+            try:
+                data = await reply.read(deadline_s, stage)
+            except (StreamBroken, ServerTooSlow):
+                if assembly.finish_reason:
+                    return  # the answer is complete: only the formalities after it are missing
+                raise
             events = parser.feed(data) if data else parser.close()
             for event in events:
                 for delta in assembly.feed(event):
@@ -102,7 +110,10 @@ class ChatStream(AsyncIterator[ChatEvent]):
             if not data:
                 break
             if events and assembly.began:
-                stage, deadline_s = "between_tokens", loop.time() + timeouts.between_tokens_s
+                wait_s = timeouts.between_tokens_s
+                if assembly.finish_reason:
+                    wait_s = min(wait_s, _AFTER_FINISH_S)
+                stage, deadline_s = "between_tokens", loop.time() + wait_s
         if not assembly.finish_reason:
             raise _broken(reply, stage)
         if assembly.done:

@@ -14,6 +14,7 @@ from wakeful.sources.child import Child
 from wakeful.sources.errors import SourceError
 from wakeful.sources.source import Clock
 
+EXIT_POLL_S = 0.05
 KEEP_BYTES = 64 * 1024
 """The end of the output that is kept."""
 
@@ -102,10 +103,11 @@ class CommandSource:
         return _Run(status, bytes(output.tail), output.total, output.digest(), time.monotonic() - begun)
 
     async def _wait(self, child: Child) -> None:
-        await child.process.wait()
+        # Process.wait() waits for the end of the output too, which a process left behind may hold open.
+        while child.process.returncode is None:
+            await asyncio.sleep(EXIT_POLL_S)
         if not child.output.at_eof():
-            # What it left running may hold the output open; a moment for what is still in the pipe.
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(EXIT_POLL_S)  # for what is still in the pipe
             child.kill()
 
     def _observation(self, run: _Run, last: _Last | None) -> Observation:

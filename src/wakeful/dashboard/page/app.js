@@ -15,13 +15,18 @@ function alive(text, state) {
   by("alive").className = `pill ${state}`;
 }
 
+// Rounded down: 100 % is said only when it is all of them.
+function percent(part, whole) {
+  return whole ? `${(Math.floor((1000 * part) / whole) / 10).toFixed(1)} %` : "100 %";
+}
+
 function facts() {
   if (!status) return;
   const busy = status.phase === "thinking";
   alive(status.phase === "watching" ? "awake, watching" : status.phase, status.phase.startsWith("waiting") ? "down" : busy ? "busy" : "up");
   by("model").replaceChildren(plain(status.model || "none yet"), el("small", "", `${plain(status.server)}${status.pilot ? " · pilot model" : ""}`));
   by("budget").replaceChildren(`${Math.max(0, Math.floor(status.thoughts_left))} of ${status.thoughts_per_hour} thoughts`, el("small", "", "left this hour"));
-  const share = status.observed ? `${((100 * status.habituated) / status.observed).toFixed(1)} %` : "–";
+  const share = status.observed ? percent(status.habituated, status.observed) : "–";
   by("expected").replaceChildren(share, el("small", "", `of ${status.observed.toLocaleString()} observations`));
   by("tokens").replaceChildren(status.tokens_today.toLocaleString(), el("small", "", `wakes at salience ${status.threshold.toFixed(2)}`));
   by("note").textContent = plain([status.resumed, status.note].filter(Boolean).join(" "));
@@ -115,8 +120,9 @@ function add(entry, newest = true) {
 }
 
 function quiet(event) {
-  const share = event.observations ? ((100 * event.habituated) / event.observations).toFixed(1) : "100";
-  by("quiet").textContent = `${time(event.at_ns)}: ${event.observations.toLocaleString()} observations since ${time(event.since_ns)}, ${share} % as expected; ${Object.keys(event.last_seen_ns).length} sources alive, ${event.thoughts_left} thoughts left.`;
+  const share = percent(event.habituated, event.observations);
+  const sources = Object.keys(event.last_seen_ns).length;
+  by("quiet").textContent = `${time(event.at_ns)}: ${event.observations.toLocaleString()} observations since ${time(event.since_ns)}, ${share} as expected; ${sources} ${sources === 1 ? "source" : "sources"} heard, ${event.thoughts_left} thoughts left.`;
 }
 
 function follow() {
