@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import cast
@@ -158,7 +159,7 @@ async def _belongings() -> tuple[int, int, int]:
     gc.collect()
     await asyncio.sleep(0)
     me = psutil.Process()
-    files = me.num_fds() if hasattr(me, "num_fds") else me.num_handles()
+    files = me.num_fds() if os.name == "posix" else len(me.open_files())
     return len(asyncio.all_tasks()), files, len(me.children(recursive=True))
 
 

@@ -51,7 +51,8 @@ async def test_status_and_output_and_what_changed(tmp_path: Path):
 async def test_a_timeout_kills_all_that_was_started(tmp_path: Path):
     pid_file = tmp_path / "pid"
     grandchild = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    code = f"import subprocess, sys; print('begun', flush=True); subprocess.run([sys.executable, '-S', '-c', {grandchild!r}])"
+    start = f"subprocess.run([sys.executable, '-S', '-c', {grandchild!r}])"
+    code = f"import subprocess, sys; print('begun', flush=True); {start}"
     seen = await first(CommandSource("slow", python(code), timeout_s=1))
     assert seen.text == "slow timed out after 1 s"
     assert seen.attrs["output"] == "begun"

@@ -73,7 +73,8 @@ async def test_it_holds_what_every_source_must(stand_in: StandIn):
 async def test_an_entry_is_told_with_its_program_unit_and_priority(stand_in: StandIn):
     stand_in.add("before")
     told = asyncio.create_task(first(stand_in.source(), resume="1"))
-    stand_in.add("connection lost", SYSLOG_IDENTIFIER="postfix", SYSLOG_PID="311", _SYSTEMD_UNIT="postfix.service", PRIORITY="3")  # fmt: skip
+    program = {"SYSLOG_IDENTIFIER": "postfix", "SYSLOG_PID": "311", "_SYSTEMD_UNIT": "postfix.service"}
+    stand_in.add("connection lost", PRIORITY="3", **program)
     seen = await told
     assert seen.text == "postfix[311]: connection lost"
     assert seen.attrs == {"unit": "postfix.service", "priority": "err"}

@@ -2,6 +2,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def source_of(path: Path | str, *, from_start: bool = True) -> LogSource:
     return LogSource(path, from_start=from_start, poll_s=0.02)
 
 
-def enough(count: int):
+def enough(count: int) -> Callable[[list[Observation]], bool]:
     return lambda seen: len(lines_of(seen)) >= count
 
 
@@ -242,7 +243,10 @@ async def test_a_replaced_file_of_the_same_number_is_read_from_its_start(tmp_pat
     file.close()
 
 
-async def test_a_pattern_finds_new_files_and_reads_no_rotated_one_twice(tmp_path: Path):
+async def test_a_pattern_finds_new_files_and_reads_no_rotated_one_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("wakeful.sources.log.GLOB_S", 0.2)
     (tmp_path / "a.log").write_text("a1\n")
     (tmp_path / "a.log.1").write_text("old\n")
     (tmp_path / "a.log.2.gz").write_text("packed\n")

@@ -59,7 +59,10 @@ def test_what_is_not_there_is_not_said():
     assert observation_of(bare, {}, Top(), source="metrics", at_ns=1).text == "cpu 97.4%, memory 41.0%"
 
 
-@given(st.dictionaries(st.sampled_from("abc"), st.integers(0, 1000)), st.dictionaries(st.sampled_from("abc"), st.integers(0, 1000)), st.floats(-5, 5))  # fmt: skip
+totals = st.dictionaries(st.sampled_from("abc"), st.integers(0, 1000))
+
+
+@given(totals, totals, st.floats(-5, 5))
 def test_a_counter_that_goes_back_has_no_rate(before: dict[str, int], after: dict[str, int], took_s: float):
     rates = Counters(10 + took_s, after).rates_since(Counters(10, before))
     assert all(rate >= 0 for rate in rates.values())
@@ -82,8 +85,15 @@ def test_a_jump_is_a_jump_to_something_high():
 
 async def test_a_jump_is_told_before_its_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("wakeful.sources.metrics.PEEK_S", 0.02)
-    monkeypatch.setattr(Machine, "sample", lambda _: sample(cpu_percent=5.0))
-    monkeypatch.setattr(Machine, "peek", lambda _: (99.0, 41.0))
+
+    def calm(_: Machine) -> Sample:
+        return sample(cpu_percent=5.0)
+
+    def high(_: Machine) -> tuple[float, float]:
+        return 99.0, 41.0
+
+    monkeypatch.setattr(Machine, "sample", calm)
+    monkeypatch.setattr(Machine, "peek", high)
     async with aclosing(opened(MetricsSource(interval_s=3600, processes=False))) as stream:
         await anext(stream)
         await anext(stream)

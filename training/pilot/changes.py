@@ -135,9 +135,7 @@ def file(names: Names) -> Case:
             f"{round(rng.uniform(1, 9), 1)} GB",
         ]
     )
-    diff = (
-        f": -{names.word(2)} {names.word(1)}; +{names.word(2)} {names.word(1)}" if rng.random() < 0.5 else ""
-    )
+    diff = f": -{names.word(2)} {names.word(1)}; +{names.word(2)} {names.word(1)}" if rng.random() < 0.5 else ""
     other = f"/{names.pick('dir')}/{names.file()}"
     verb = rng.choices(["modified", "created", "deleted", "moved"], [4, 3, 3, 1])[0]
     text = {
@@ -240,9 +238,7 @@ def command(names: Names) -> Case:
     )
     reasons: tuple[str, ...] = rng.choice([(), ("never seen before",)])
     if "(was" in text and rng.random() < 0.7:
-        reasons = (
-            (f"exit code {code}, was {was}",) if severity == "warning" else (f"exit code 0, was {code}",)
-        )
+        reasons = (f"exit code {code}, was {was}",) if severity == "warning" else (f"exit code 0, was {code}",)
     if severity == "warning" and rng.random() < 0.7:
         reasons = (*reasons, "says error")
     return Case(

@@ -78,21 +78,14 @@ def thought_exchange(
         seen.append(as_seen(case, seq, at_ns))
         seq += rng.choice([1, 1, 2, rng.randint(1, 300)])
     reason = rng.choice(["salience"] * 6 + ["retry", "scheduled", "due", "asked"]) if cases else "idle"
-    worst = max(
-        range(count), key=lambda at: ORDER[cases[at].severity], default=None
-    )  # the first of the worst
+    worst = max(range(count), key=lambda at: ORDER[cases[at].severity], default=None)  # the first of the worst
     case = None if worst is None else cases[worst]
     if expected and case and rng.random() < 0.15:
         expected = case.prediction
     fulfilled = bool(case and expected == case.prediction)
     others = {names.container(): rng.randint(1, 900)} if rng.random() < 0.04 else {}
-    recalled = [
-        _memory(names, rng.randint(1, max(seq - 1, 1)), at_ns)
-        for _ in range(rng.choice([0] * 14 + [1, 2, 3]))
-    ]
-    user = moment(
-        seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled
-    )
+    recalled = [_memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 14 + [1, 2, 3]))]
+    user = moment(seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled)
     cited = tuple(cite(seen[at].seq) for at in range(count) if case and cases[at].focus == case.focus)
     reply = _reply(case, cited, expected, fulfilled, rng)
     text = msgspec.json.encode(reply).decode()
@@ -100,9 +93,7 @@ def thought_exchange(
 
 
 def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
-    observation = Observation(
-        at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count
-    )
+    observation = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
     salience = None
     if case.reasons:
         salience = Salience(
@@ -118,9 +109,7 @@ def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
     return Seen(seq, observation, salience)
 
 
-def _reply(
-    case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: bool, rng: random.Random
-) -> Reply:
+def _reply(case: Case | None, cited: tuple[str, ...], expected: str, fulfilled: bool, rng: random.Random) -> Reply:
     if case is None:
         return Reply(
             focus="nothing new",
@@ -186,9 +175,7 @@ def ask_exchange(names: Names) -> Exchange:
             event = _thought(case, at_ns)
         else:
             case.assessment = _UNSEEN.sub("", case.assessment)
-            event = Observation(
-                at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count
-            )
+            event = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
         entries.append(Entry(seq, Cursor(""), event))
         cases.append(case)
         if rng.random() < 0.08:  # beside what was seen and thought, what was said
@@ -219,14 +206,12 @@ def ask_exchange(names: Names) -> Exchange:
     named = [at for at in range(len(cases)) if cases[at].entity not in ("", "first look")]
     if named and rng.random() < 0.3:
         at = rng.choice(named)
-        asked = rng.choice(
-            ["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]
-        ).format(cases[at].entity)
+        asked = rng.choice(["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]).format(
+            cases[at].entity
+        )
         picked = [at]
     told = [f"{clock(entries[at].event.at_ns)[:5]} {cases[at].assessment}" for at in picked]
-    answer = " ".join(told) or (
-        "Nothing out of the ordinary." if cases else "The journal has nothing on that."
-    )
+    answer = " ".join(told) or ("Nothing out of the ordinary." if cases else "The journal has nothing on that.")
     reply = AskReply(answer=answer, evidence=[cite(entries[at].seq) for at in picked])
     user = question(asked, entries, now_ns=at_ns + 10**11)
     return Exchange(
@@ -267,9 +252,7 @@ def _aside(names: Names, at_ns: int) -> Event:
     said = draw(names).assessment
     return names.rng.choice(
         [
-            Question(
-                at_ns=at_ns, text=names.rng.choice(["what happened?", "is all well?", "what failed tonight?"])
-            ),
+            Question(at_ns=at_ns, text=names.rng.choice(["what happened?", "is all well?", "what failed tonight?"])),
             Answer(at_ns=at_ns, question=1, text=said, evidence=(), model=""),
             Health(
                 at_ns=at_ns,
@@ -289,9 +272,7 @@ def _earlier(names: Names) -> str:
     lines = ["Earlier:"]
     for _ in range(names.rng.randint(1, 8)):
         case = draw(names)
-        lines.append(
-            f"- {names.rng.randint(0, 23):02d}:{names.rng.randint(0, 59):02d} {case.severity} {case.focus}"
-        )
+        lines.append(f"- {names.rng.randint(0, 23):02d}:{names.rng.randint(0, 59):02d} {case.severity} {case.focus}")
     return "\n".join(lines) + "\n"
 
 

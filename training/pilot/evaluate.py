@@ -29,6 +29,7 @@ from wakeful.mind.prompt import ASK, PILOT, prompt
 from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
 
 SEED = 20_261_120
+CARD_BEGIN, CARD_END = "<!-- figures -->", "<!-- end of figures -->"
 BEGIN_NS = 1_795_000_000 * 10**9
 _CITED = re.compile(r"^(#\d+) ", re.MULTILINE)
 
@@ -196,9 +197,7 @@ def real_lines(base: str, score: Score) -> Score:
     """The lines written by hand: severity, entity, and whether every number said stands in the line."""
     names = Names(random.Random(1), held_out=True)
     for number, line in enumerate(real.lines()):
-        case = Case(
-            line.source, line.text, line.severity, "", "", "", "", reasons=line.reasons, form=line.form
-        )
+        case = Case(line.source, line.text, line.severity, "", "", "", "", reasons=line.reasons, form=line.form)
         exchange = thought_exchange(names, 100 + number, BEGIN_NS + number * 10**11, "", [case])[0]
         user = exchange.user.split("\nRemembered:")[0].split("\nAnd more")[0]
         if "\nExpected:" not in user:
@@ -232,20 +231,17 @@ def table(scores: Iterable[Score]) -> str:
     rows = [head]
     for score in scores:
         cells = [f"{100 * score.share(what):.1f} %" if what in score.counts else "" for what in MEASURES]
-        rows.append(
-            f"| {score.name} | {score.counts.get('valid JSON', [0, 0])[1]} | " + " | ".join(cells) + " |"
-        )
+        rows.append(f"| {score.name} | {score.counts.get('valid JSON', [0, 0])[1]} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument(
-        "--count", type=int, default=600, help="thoughts of the first split; the others have fewer"
-    )
+    parser.add_argument("--count", type=int, default=600, help="thoughts of the first split; the others have fewer")
     parser.add_argument("--failures", type=Path, help="where to write what went wrong")
     parser.add_argument("--report", type=Path, help="where to write the tables")
+    parser.add_argument("--card", type=Path, help="the model card whose tables are to be replaced")
     parser.add_argument("--tokenizer", type=Path, help="the trainer's, to be compared with llama.cpp's")
     parser.add_argument("--quick", action="store_true", help="the first split only")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -283,12 +279,15 @@ def main() -> None:
                 real_lines(base, Score("lines written by hand (numbers: none made up)")),
             ]
         )
-    report = (
-        table(scores) + "\n\nOne observation, by kind:\n\n" + table(kinds[kind] for kind in sorted(kinds))
-    )
+    report = table(scores) + "\n\nOne observation, by kind:\n\n" + table(kinds[kind] for kind in sorted(kinds))
     print(report)
     if options.report:
         options.report.write_text(report + "\n", encoding="utf-8")
+    if options.card:
+        head, _, rest = options.card.read_text(encoding="utf-8").partition(CARD_BEGIN)
+        tail = rest.partition(CARD_END)[2]
+        told = f"{head}{CARD_BEGIN}\n\n{report}\n\n{CARD_END}{tail}"
+        options.card.write_text(told, encoding="utf-8")
     if options.failures:
         told = [f"=== {score.name}\n" + "\n\n".join(score.failures) for score in scores]
         options.failures.write_text("\n\n".join(told), encoding="utf-8")

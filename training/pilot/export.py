@@ -74,9 +74,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, path: Path) -> None:
     for added in stored["added_tokens"]:
         ids[added["content"]] = added["id"]
     tokens = sorted(ids, key=lambda token: ids[token])
-    kinds = dict.fromkeys(CONTROL, gguf.TokenType.CONTROL) | dict.fromkeys(
-        SCAFFOLD, gguf.TokenType.USER_DEFINED
-    )
+    kinds = dict.fromkeys(CONTROL, gguf.TokenType.CONTROL) | dict.fromkeys(SCAFFOLD, gguf.TokenType.USER_DEFINED)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PRE)
     writer.add_token_list(tokens)

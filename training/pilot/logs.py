@@ -97,10 +97,7 @@ def _worded(names: Names, severity: str, wording: Wording) -> Case:
     level = rng.choice(LEVELS[severity])
     frame = _framed(names, body, level, kernel=wording.kernel and rng.random() < 0.8)
     values["p"] = frame.who
-    said = [
-        part.format(**values)
-        for part in (wording.focus, wording.assessment, wording.prediction, wording.action)
-    ]
+    said = [part.format(**values) for part in (wording.focus, wording.assessment, wording.prediction, wording.action)]
     slot = _SLOT.search(wording.focus)
     return Case(
         frame.source,
@@ -224,9 +221,7 @@ def _anything(names: Names) -> str:
 def _reasons(names: Names, severity: str, text: str) -> tuple[str, ...]:
     rng = names.rng
     low = text.lower()
-    grave = {"critical": "says error", "warning": "says warning" if "warn" in low else "says error"}.get(
-        severity
-    )
+    grave = {"critical": "says error", "warning": "says warning" if "warn" in low else "says error"}.get(severity)
     says = (grave,) if grave and rng.random() < 0.8 else ()
     rare = (f"rare: {rng.randint(1, 9)} in {rng.randint(100, 9000)} lines",)
     rate = (f"rate {round(rng.uniform(5, 900), 1)}/min, usually {round(rng.uniform(0, 9), 1)}/min",)
@@ -266,17 +261,13 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
     if not levelled or kernel:
         program = "kernel" if kernel else names.proc()
         tag = (
-            "kernel"
-            if kernel
-            else rng.choice([program, f"{program}[{pid}]", f"{program}[{pid}]", f"{program}[{pid}]"])
+            "kernel" if kernel else rng.choice([program, f"{program}[{pid}]", f"{program}[{pid}]", f"{program}[{pid}]"])
         )
         if kernel and rng.random() < 0.4:
             body = f"[{rng.randint(1, 999999)}.{rng.randint(0, 999999):06d}] {body}"
         shape = rng.random()
         if shape < 0.25:
-            return Frame(
-                f"log:{path}", f"{month} {rng.randint(1, 28):2d} {hour} {names.host()} {tag}: {body}", program
-            )
+            return Frame(f"log:{path}", f"{month} {rng.randint(1, 28):2d} {hour} {names.host()} {tag}: {body}", program)
         if shape < 0.45:
             zone = rng.choice(["+00:00", "Z", "+02:00"])
             return Frame(
@@ -294,9 +285,7 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
         if shape < 0.9:
             return Frame(f"container:{name}", body, name)
         return Frame(f"log:{path}", body, path)
-    source, who = rng.choice(
-        [(f"container:{name}", name), (f"container:{name}", name), (f"log:{path}", path)]
-    )
+    source, who = rng.choice([(f"container:{name}", name), (f"container:{name}", name), (f"log:{path}", path)])
     plain = unquoted(body)
     shape = rng.randrange(9)
     if shape == 0:
@@ -304,7 +293,9 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
     elif shape == 1:
         text = f'{{"time":"{day}T{hour}Z","level":"{level.lower()}","msg":"{plain}"}}'
     elif shape == 2:
-        text = f'{{"level":"{level.lower()}","ts":{rng.randint(10**9, 2 * 10**9)}.{rng.randint(1, 999)},"msg":"{plain}"}}'
+        text = (
+            f'{{"level":"{level.lower()}","ts":{rng.randint(10**9, 2 * 10**9)}.{rng.randint(1, 999)},"msg":"{plain}"}}'
+        )
     elif shape == 3:
         text = f'time={day}T{hour}Z level={level.lower()} msg="{plain}"'
     elif shape == 4:

@@ -3,12 +3,12 @@
 from training.pilot.case import Case
 from training.pilot.names import Names
 
-LIMITS = {  # (warning from, critical from); critical above 200 means never
+LIMITS = {  # (warning from, critical from), in percent or degrees; a busy processor alone is never critical
     "cpu": (90.0, 999.0),
-    "memory": (85.0, 95.0),
-    "swap": (60.0, 90.0),
+    "memory": (90.0, 97.0),
+    "swap": (90.0, 97.0),
     "disk": (90.0, 97.0),
-    "temperature": (85.0, 95.0),
+    "temperature": (90.0, 97.0),
 }
 
 
@@ -22,7 +22,7 @@ def metrics(names: Names) -> Case:
     """One line of metrics: at first look, or with one number that stood out."""
     rng = names.rng
     f1 = lambda low, high: round(rng.uniform(low, high), 1)
-    cpu, memory, load = f1(0.1, 70), f1(3, 84), rng.choice([rng.uniform(0, 2), rng.uniform(0, 12)])
+    cpu, memory, load = f1(0.1, 89), f1(3, 89), rng.choice([rng.uniform(0, 2), rng.uniform(0, 12)])
     mounts = list(
         dict.fromkeys(
             [rng.choice(["/", "/", "/", names.mount()])]
@@ -30,8 +30,8 @@ def metrics(names: Names) -> Case:
         )
     )
     disks = {mount: f1(1, 89) for mount in mounts}
-    swap = f1(0.1, 59) if rng.random() < 0.4 else None
-    sensor, heat = (names.sensor(), rng.randint(20, 84)) if rng.random() < 0.35 else ("", 0)
+    swap = f1(0.1, 89) if rng.random() < 0.4 else None
+    sensor, heat = (names.sensor(), rng.randint(20, 89)) if rng.random() < 0.35 else ("", 0)
     iface, errors = "", 0.0
     busy, busy_percent = names.proc(), f1(0, 100)
     large, large_gb = names.proc(), f1(0.1, rng.choice([2, 9, 60]))
@@ -43,14 +43,14 @@ def metrics(names: Names) -> Case:
     severity, entity, action = "info", "", ""
     reason = ""
     if what == "cpu":
-        cpu = f1(60, 100) if rng.random() < 0.75 else f1(15, 60)
+        cpu = f1(75, 100) if rng.random() < 0.75 else f1(15, 75)
         busy_percent = f1(30, 800 if rng.random() < 0.2 else 100)
         severity, entity = grade("cpu", cpu), busy
         reason, focus, stands = f"cpu {cpu}%, usually {usual}%", f"cpu load from {busy}", f"cpu {cpu}%"
         assessment = f"cpu is at {cpu}%, usually {usual}%; {busy} uses {busy_percent}%."
         prediction, action = f"cpu load from {busy} goes on", f"look at process {busy}"
     elif what == "memory":
-        memory, large_gb = f1(70, 100), f1(0.5, 64)
+        memory, large_gb = f1(78, 100), f1(0.5, 64)
         severity, entity = grade("memory", memory), large
         reason, focus, stands = (
             f"memory {memory}%, usually {usual}%",
@@ -60,7 +60,7 @@ def metrics(names: Names) -> Case:
         assessment = f"memory is at {memory}%, usually {usual}%; {large} holds {large_gb} GB."
         prediction, action = f"memory grows while {large} runs", f"look at process {large}"
     elif what == "swap":
-        swap = f1(40, 100)
+        swap = f1(70, 100)
         severity, entity = grade("swap", swap), large
         reason, focus, stands = f"swap {swap}%, usually {usual}%", f"swap used by {large}", f"swap {swap}%"
         assessment = f"swap is at {swap}%, usually {usual}%; {large} holds {large_gb} GB."
@@ -79,7 +79,7 @@ def metrics(names: Names) -> Case:
         focus, stands = f"disk space on {entity}", f"disk {entity} {percent}%"
         prediction, action = f"{entity} fills further", f"find large files on {entity}"
     elif what == "temperature":
-        sensor, heat = names.sensor(), rng.randint(72, 109)
+        sensor, heat = names.sensor(), rng.randint(75, 109)
         severity, entity = grade("temperature", heat), sensor
         reason, focus = f"temperature {sensor} {heat}C, usually {int(usual)}C", f"temperature of {sensor}"
         stands = f"temperature {sensor} {heat}C"
@@ -123,7 +123,7 @@ def metrics(names: Names) -> Case:
             stands, assessment = f"disk {worst} {disks[worst]}%", f"{worst} is {disks[worst]}% full."
             prediction, action = f"{worst} fills further", f"find large files on {worst}"
         elif rng.random() < 0.15:
-            memory = f1(85, 100)
+            memory = f1(90, 100)
             entity, severity, focus = large, grade("memory", memory), f"memory used by {large}"
             stands, assessment = f"memory {memory}%", f"memory is at {memory}%; {large} holds {large_gb} GB."
             prediction, action = f"memory grows while {large} runs", f"look at process {large}"

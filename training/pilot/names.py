@@ -17,9 +17,7 @@ _CONSONANTS = "bcdfghjklmnpqrstvwxyz"
 class Names:
     """Draws from one of the two worlds; `rng` decides everything."""
 
-    def __init__(
-        self, rng: random.Random, *, held_out: bool = False, template_held_out: bool = False
-    ) -> None:
+    def __init__(self, rng: random.Random, *, held_out: bool = False, template_held_out: bool = False) -> None:
         self.rng = rng
         self.held_out = held_out
         self.template_held_out = template_held_out
@@ -123,9 +121,7 @@ class Names:
         name = self.proc().replace("/", "-")
         if rng.random() < 0.12:
             name += f"@{self.word(1)}"
-        return (
-            f"{name}.{rng.choice(['service', 'service', 'service', 'service', 'timer', 'mount', 'socket'])}"
-        )
+        return f"{name}.{rng.choice(['service', 'service', 'service', 'service', 'timer', 'mount', 'socket'])}"
 
     def file(self) -> str:
         rng = self.rng
@@ -150,9 +146,7 @@ class Names:
 
     def port(self) -> str:
         rng = self.rng
-        return str(
-            rng.choice([22, 25, 80, 443, 5432, 6379, 8080]) if rng.random() < 0.3 else rng.randint(100, 65535)
-        )
+        return str(rng.choice([22, 25, 80, 443, 5432, 6379, 8080]) if rng.random() < 0.3 else rng.randint(100, 65535))
 
     def addr(self) -> str:
         return f"{self.ip() if self.rng.random() < 0.7 else self.domain()}:{self.port()}"

@@ -85,9 +85,7 @@ class Line:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return next(
-            (why for begin, why in REASONS.items() if self.text.startswith(begin)), ("never seen before",)
-        )
+        return next((why for begin, why in REASONS.items() if self.text.startswith(begin)), ("never seen before",))
 
     @property
     def form(self) -> str:

@@ -52,9 +52,7 @@ def encode(tokenizer: Tokenizer, messages: list[tuple[str, str]]) -> tuple[list[
 class Batches:
     """An endless stream of (tokens, learnt) of about `size` tokens, made as they are needed."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, rng: random.Random, size: int, context: int, device: str
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, rng: random.Random, size: int, context: int, device: str) -> None:
         self.tokenizer = tokenizer
         self.names = Names(rng)
         self.rng = rng
@@ -122,9 +120,7 @@ def run(rank: int, options: argparse.Namespace) -> None:
             mine.copy_(stored)
         average = state["average"]
         step, seen = state["step"], state["seen"]
-    batches = Batches(
-        tokenizer, random.Random(f"{options.seed}-{rank}-{step}"), options.batch, shape.context, device
-    )
+    batches = Batches(tokenizer, random.Random(f"{options.seed}-{rank}-{step}"), options.batch, shape.context, device)
     trunk = torch.compile(model, dynamic=True) if options.compile else model
 
     stopping = False
@@ -222,9 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the tokenizer and the checkpoint")
     parser.add_argument("--minutes", type=float, default=60, help="how long to go on from now")
-    parser.add_argument(
-        "--decay", type=float, default=0.3, help="share of the time in which the rate falls to zero"
-    )
+    parser.add_argument("--decay", type=float, default=0.3, help="share of the time in which the rate falls to zero")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
     parser.add_argument("--ranks", type=int, default=1, help="processes that share the work")
     parser.add_argument("--threads", type=int, default=1, help="threads of each")

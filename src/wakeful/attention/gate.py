@@ -165,8 +165,11 @@ class Attention:
         nats, reasons = speaker.update(observation.text, at_s, extra[0])
         if extra[1]:
             reasons = (extra[1], *reasons)
-        if observation.form == "change" and not extra[0]:
-            nats = min(nats, 3.0)  # files come and go; only those that matter by themselves wake
+        if observation.form == "change":
+            # Files come and go; only those that matter by themselves wake, and they do each time.
+            nats = extra[0] or min(nats, 3.0)
+        if observation.form == "output":
+            nats = max(nats, extra[0])
         return nats, reasons
 
     def _beyond_words(self, observation: Observation) -> tuple[float, str]:

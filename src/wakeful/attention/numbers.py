@@ -22,7 +22,7 @@ _FLOORS = (
     ("temperature_c", 3.0),
     ("net_errors_per_s", 0.5),
 )
-_BYTES_FLOOR = 2e6  # bytes a second; less is background noise
+_BYTES_FLOOR = 8e6  # bytes a second; less is background noise
 _RELATIVE_FLOOR = 0.05
 
 # Bounded resources are worth a look near their end whatever is usual: levels in percent or degrees.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import time
@@ -23,14 +24,15 @@ from wakeful.cli.watching import build_sources
 from wakeful.config import Settings
 from wakeful.dashboard import Dashboard, Live
 from wakeful.events import Cursor, Observation, Session, Thought
-from wakeful.journal import Journal, JournalFull, JournalIndex
+from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Recall
 from wakeful.mind import Mind, MindSettings, Thinker
 from wakeful.sources import SourceHealth, run_sources
 
 _UPKEEP_S = 3600.0
+_LAST_WORD_S = 0.5
 _TELL_KINDS = ("thought", "thought_failed", "health", "notification", "answer")
-_CONSUMERS = ("attention", "mind", "actions")
+_CONSUMERS = ("attention", "mind")
 
 
 def run_mind(settings: Settings, watch: Sequence[str]) -> int:
@@ -86,7 +88,7 @@ class _Run:
         page = self._settings.page
         async with AsyncExitStack() as stack:
             stack.enter_context(self._screen)
-            journal = await stack.enter_async_context(await Journal.open(journal_file(self._home)))
+            journal = await stack.enter_async_context(await Journal.open(journal_file(self._home), patience_s=math.inf))
             if page.enabled:
                 dashboard = Dashboard(journal, self._live, host=page.host, port=page.port, token=page.token)
                 self._page = (await stack.enter_async_context(dashboard)).url
@@ -99,14 +101,16 @@ class _Run:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._watch(journal))
                     tasks.create_task(self._think(journal, index))
+                    tasks.create_task(index.follow())
                     tasks.create_task(Outbox(journal).run())
                     tasks.create_task(self._tell(journal, begin))
                     tasks.create_task(self._show())
                     tasks.create_task(self._keep_up(journal))
             finally:
                 stopped = Session(at_ns=time.time_ns(), state="stopped", version=wakeful.__version__)
-                with contextlib.suppress(JournalFull):
-                    await asyncio.shield(journal.append([stopped]))
+                with contextlib.suppress(TimeoutError):  # a full disk; the session's end is no loss
+                    async with asyncio.timeout(_LAST_WORD_S):
+                        await journal.append([stopped])
 
     # --- tasks ---
 

@@ -88,6 +88,11 @@ class Attending:
         await self._journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor=str(learnt), state=state)))
         self._saved_s = time.monotonic()
 
+    @property
+    def committed(self) -> Cursor:
+        """The place up to which every notable observation has been handed on."""
+        return self._committed
+
     def quiet(self, since_ns: int, before: tuple[int, int], now_ns: int) -> Quiet:
         """The proof that nothing was missed since then; `before` is what `counts` gave at that time."""
         observed, habituated = self.counts()

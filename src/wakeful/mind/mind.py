@@ -116,6 +116,7 @@ class Mind:
         )
         self._workspace = Workspace()
         self._woken = asyncio.Event()
+        self._committing = asyncio.Lock()
         self._cursor = Cursor("")
         self._interrupted: Counter[int] = Counter()
         self._expected = ""
@@ -262,11 +263,17 @@ class Mind:
 
     async def _conclude(self, events: Sequence[Event], cycle: Cycle) -> list[Entry]:
         """One transaction: what the cycle came to, and how far the journal is consumed."""
-        cursor = cycle.batch.through or self._cursor
-        entries = await self._journal.commit(events, consumer=recover.CONSUMER, expected=self._cursor, cursor=cursor)
-        self._cursor = cursor
+        entries = await self._commit(events, cycle.batch.through or self._cursor)
         for seq in cycle.evidence:
             del self._interrupted[seq]
+        return entries
+
+    async def _commit(self, events: Sequence[Event], cursor: Cursor) -> list[Entry]:
+        async with self._committing:
+            entries = await self._journal.commit(
+                events, consumer=recover.CONSUMER, expected=self._cursor, cursor=cursor
+            )
+            self._cursor = cursor
         return entries
 
     async def _broke(self, cycle: Cycle, error: LMStudioError) -> bool:
@@ -328,11 +335,16 @@ class Mind:
         return Health(at_ns=self._now_ns(), part="model", state=state, text=text)
 
     async def _prove_quiet(self) -> None:
-        """Journals from time to time what was seen and passed over, as a proof of being awake."""
+        """Journals from time to time what was seen and passed over, as a proof of being awake.
+
+        Where nothing waits, all of that is consumed with it, so that retention can let it go.
+        """
         while True:
             since_ns, before = self._now_ns(), self.attending.counts()
             await asyncio.sleep(self._settings.quiet_every_s)
-            await self._journal.append([self.attending.quiet(since_ns, before, self._now_ns())])
+            report = self.attending.quiet(since_ns, before, self._now_ns())
+            nothing_waits = self.phase == "watching" and not self._workspace and not self._woken.is_set()
+            await self._commit([report], self.attending.committed if nothing_waits else self._cursor)
 
 
 def _is_metrics(entry: Entry) -> bool:

@@ -18,7 +18,7 @@ class Batch:
     """All that waited when a thought began.
 
     shown: what the prompt may show, strongest first; others: how many more there were, by source
-    through: the place in the journal up to which this consumes it
+    through: the place in the journal up to which this consumes it, "" where nothing waited
     """
 
     shown: tuple[Seen, ...]
@@ -61,9 +61,10 @@ class Workspace:
                 shown.append(seen)
             else:
                 others[seen.observation.source] += 1
+        through, self._through = self._through, Cursor("")
         self._waiting.clear()
         self._crowded_out.clear()
-        return Batch(shown=tuple(shown), others=dict(others), through=self._through)
+        return Batch(shown=tuple(shown), others=dict(others), through=through)
 
 
 def _claim(seen: Seen) -> tuple[float, int]:
