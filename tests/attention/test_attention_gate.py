@@ -1,3 +1,4 @@
+import itertools
 import math
 import random
 
@@ -183,7 +184,7 @@ def test_surprise_is_calibrated_on_what_is_unsurprising() -> None:
 def test_the_tail_is_a_probability_that_falls() -> None:
     values = [tail(z / 10) for z in range(2000)]
     assert values[0] == 1.0
-    assert all(0 < later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(0 < later <= earlier for earlier, later in itertools.pairwise(values))
 
 
 def test_a_storm_is_bounded_by_the_budget() -> None:

@@ -160,3 +160,25 @@ async def test_there_is_nothing_to_read_before_the_first_mind(path: Path) -> Non
     path.touch()
     with pytest.raises(JournalMissing):
         await Journal.open(path, read_only=True)
+
+
+async def test_a_reader_that_comes_and_goes_leaves_the_writer_its_log(tmp_path: Path) -> None:
+    """A process that opens and closes the file beside SQLite loses its locks; the next reader then deletes the log."""
+    path = tmp_path / "journal.db"
+    code = (
+        "import asyncio, sys; from pathlib import Path; from wakeful.journal import Journal\n"
+        "async def main():\n"
+        "    async with await Journal.open(Path(sys.argv[1]), read_only=True) as journal:\n"
+        "        print(len(await journal.read()))\n"
+        "asyncio.run(main())"
+    )
+    async with await Journal.open(path) as journal:
+        for round_ in range(1, 4):
+            await journal.append([Observation(at_ns=round_, source="x", form="text", text=str(round_))])
+            await journal.read()
+            reader = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path), stdout=-1)
+            out, _ = await reader.communicate()
+            assert int(out) == round_
+            assert path.with_name("journal.db-wal").stat().st_size > 0
+    async with await Journal.open(path, read_only=True) as journal:
+        assert len(await journal.read()) == 3

@@ -56,7 +56,7 @@ def conversation(names: Names, turns: int) -> list[tuple[str, str]]:
     for number in range(turns):
         exchange, seq, at_ns, expected = thought_exchange(names, seq, at_ns, expected)
         user = exchange.user
-        if number == 0 and rng.random() < 0.3:
+        if number == 0 and rng.random() < 0.12:
             user = _earlier(names) + user
         messages += [("user", user), ("assistant", exchange.reply)]
     return messages

@@ -68,6 +68,23 @@ def export(source: Path, target: Path, *, averaged: bool = False) -> None:
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB after {state['seen'] / 1e6:.1f} million tokens")
 
 
+def stored_weights(path: Path, layers: int) -> dict[str, Tensor]:
+    """The weights in a GGUF file that `export` wrote, named as `model.Pilot` names them, to go on training from."""
+    read = {t.name: torch.from_numpy(np.array(t.data)).float() for t in gguf.GGUFReader(path).tensors}
+    weights = {"embedding": read["token_embd.weight"], "norm": read["output_norm.weight"]}
+    for number in range(layers):
+        ours, theirs = f"blocks.{number}.", f"blk.{number}."
+        weights[ours + "norm1"] = read[theirs + "attn_norm.weight"]
+        weights[ours + "norm2"] = read[theirs + "ffn_norm.weight"]
+        names = ("attn_q", "attn_k", "attn_v")
+        weights[ours + "qkv"] = torch.stack([read[f"{theirs}{name}.weight"] for name in names])
+        weights[ours + "out"] = read[theirs + "attn_output.weight"]
+        names = ("ffn_gate", "ffn_up")
+        weights[ours + "gate_up"] = torch.stack([read[f"{theirs}{name}.weight"] for name in names])
+        weights[ours + "down"] = read[theirs + "ffn_down.weight"]
+    return weights
+
+
 def _add_tokenizer(writer: gguf.GGUFWriter, path: Path) -> None:
     stored = json.loads(path.read_text())
     ids: dict[str, int] = dict(stored["model"]["vocab"])

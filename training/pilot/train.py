@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.pilot.dialogue import document
+from training.pilot.export import stored_weights
 from training.pilot.model import Pilot, Shape
 from training.pilot.muon import Muon
 from training.pilot.names import Names
@@ -107,6 +109,8 @@ def run(rank: int, options: argparse.Namespace) -> None:
     model = Pilot(shape).to(device)
     matrices = [p for name, p in model.named_parameters() if p.dim() > 1 and name != "embedding"]
     others = [p for name, p in model.named_parameters() if p.dim() == 1 or name == "embedding"]
+    if options.start:
+        model.load_state_dict(stored_weights(options.start, shape.layers))
     muon = Muon(matrices)
     adam = torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)
     average = [p.detach().clone() for p in model.parameters()]
@@ -120,6 +124,8 @@ def run(rank: int, options: argparse.Namespace) -> None:
             mine.copy_(stored)
         average = state["average"]
         step, seen = state["step"], state["seen"]
+    elif options.start:
+        seen = SHORT_TOKENS  # it has learnt to copy already
     batches = Batches(tokenizer, random.Random(f"{options.seed}-{rank}-{step}"), options.batch, shape.context, device)
     trunk = torch.compile(model, dynamic=True) if options.compile else model
 
@@ -217,6 +223,9 @@ def save(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the tokenizer and the checkpoint")
+    tokenizer = Path(__file__).with_name("tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, default=tokenizer, help="used unless the folder has one")
+    parser.add_argument("--start", type=Path, help="GGUF file to go on from, where the folder has no checkpoint")
     parser.add_argument("--minutes", type=float, default=60, help="how long to go on from now")
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time in which the rate falls to zero")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
@@ -243,6 +252,8 @@ def main() -> None:
         os.environ.update(reuse)
         os.execv(sys.executable, [sys.executable, "-m", "training.pilot.train", *sys.argv[1:]])
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.tokenizer.exists() and not (options.out / "tokenizer.json").exists():
+        shutil.copy(options.tokenizer, options.out / "tokenizer.json")
     load(options.out / "tokenizer.json")
     if options.ranks == 1:
         run(0, options)

@@ -17,6 +17,7 @@ from wakeful.events import (
     Observation,
     Question,
     Salience,
+    Session,
     Summary,
     Thought,
     ThoughtFailed,
@@ -99,6 +100,8 @@ def _told(event: Event) -> str:
             return f"answered: {as_data(event.text)}"
         case ActionResult():
             return f"action {event.outcome}: {as_data(event.text)}"
+        case Session():
+            return f"Wakeful {event.state}: {as_data(event.text)}" if event.text else f"Wakeful {event.state}"
         case Summary():
             return f"summary: {as_data(event.text)}"
         case _:

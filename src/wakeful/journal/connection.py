@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from wakeful.journal.errors import JournalCorrupt, JournalMissing, JournalTooNew, translate, translate_os
+from wakeful.journal.errors import JournalCorrupt, JournalMissing, JournalTooNew, translate
 
 SCHEMA = 1
 """Version of the file that this program writes; `schema-N.sql` leads from version N - 1 to N."""
@@ -15,7 +15,7 @@ SCHEMA = 1
 APPLICATION_ID = int.from_bytes(b"WAKE", "big")
 """Marks the file as a journal, so that another program's file is not taken for one."""
 
-_MAGIC = b"SQLite format 3\0"
+_SMALLEST_BYTES = 512  # of a database: one page of the smallest size
 _MOVE_AWAY = "Move it away, or give another folder with WAKEFUL_HOME."
 _BUSY_MS = 10_000
 _CHECKPOINT_PAGES = 4000  # 16 MB: seldom enough to be cheap, often enough to keep the log small
@@ -77,16 +77,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _look_at(path: Path) -> None:
-    """Refuses what is no database: SQLite takes a file of a few bytes for an empty one, and overwrites it."""
-    try:
-        with open(path, "rb") as file:
-            begin = file.read(len(_MAGIC))
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        return  # opening will say what is to be said
-    except OSError as error:
-        raise translate_os(error, path) from error
-    if begin and begin != _MAGIC:
-        raise JournalCorrupt(f"{path} is no journal but something else.", path=path, hint=_MOVE_AWAY)
+    """Refuses what is no database: SQLite takes a file of a few bytes for an empty one, and overwrites it.
+
+    By its size alone: opening and closing the file here would free every lock that SQLite holds on it for this
+    process (POSIX), and another process would then take away the log that this one writes to.
+    Source: sqlite.org/howtocorrupt.html, section 2.2.
+    """
+    with contextlib.suppress(OSError):  # opening will say what is to be said
+        if path.is_file() and 0 < path.stat().st_size < _SMALLEST_BYTES:
+            raise JournalCorrupt(f"{path} is no journal but something else.", path=path, hint=_MOVE_AWAY)
 
 
 def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
@@ -138,7 +137,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 def make_private(path: Path) -> None:
     """Makes an empty file that only its owner can read, where there is none: logs hold secrets."""
     with contextlib.suppress(OSError):  # SQLite, which opens it next, says what is wrong
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only a file that is new is opened: closing one frees the locks that this process has on it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def statements(script: str) -> Iterator[str]:
