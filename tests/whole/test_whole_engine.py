@@ -34,6 +34,7 @@ async def test_killed_mid_thought_twenty_times_the_mind_goes_on(
 ) -> None:
     # So many deaths in a row would make the engine try slowly, which is tested where the engine is.
     monkeypatch.setattr(supervisor, "_CRASHES_TO_FAIL", 1000)
+    monkeypatch.setattr(supervisor, "_LONGEST_PAUSE_S", 0.2)
     began = asyncio.Event()
 
     def on_partial(cycle: str, reason: str, text: str) -> None:

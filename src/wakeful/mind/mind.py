@@ -141,6 +141,11 @@ class Mind:
         return self._thinker.facts
 
     @property
+    def busy(self) -> bool:
+        """Whether it thinks, or is about to."""
+        return self.phase in ("thinking", "waiting for the model") or self._woken.is_set()
+
+    @property
     def waiting(self) -> int:
         """Salient observations that no thought has taken up yet."""
         return len(self._workspace)
@@ -295,7 +300,7 @@ class Mind:
         await self._journal.append([failed, *news])
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
-        await self._thinker.client.wait_until_up()
+        await self._thinker.client.wait_until_up(first_wait_s=FIRST_PAUSE_S)
         return True
 
     async def _set_aside(self, cycle: Cycle) -> None:
