@@ -21,10 +21,8 @@ def numbers() -> list[Observation]:
 def lines() -> list[Observation]:
     """Log lines of some fifty shapes."""
     rng = random.Random(1)
-    shapes = [
-        " ".join(rng.choices(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"], k=9))
-        for _ in range(50)
-    ]
+    words = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
+    shapes = [" ".join(rng.choices(words, k=9)) for _ in range(50)]
     return [
         Observation(
             at_ns=1_800_000_000 * 10**9 + n * 10**8,

@@ -84,6 +84,7 @@ def test_why_is_said_in_words() -> None:
 def test_a_filling_disk_wakes_before_it_is_full() -> None:
     attention, _ = idle_machine(1)
     woke: list[float] = []
+    reasons: tuple[str, ...] = ()
     for step, percent in enumerate(range(50, 100)):
         salience = attention.update(9, metrics(400 + step * 6, disk_percent__=float(percent)))
         if attention.wakes(salience):

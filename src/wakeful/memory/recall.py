@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from wakeful.events import Entry, Observation, Question, Thought
 from wakeful.journal import JournalIndex
 
-_WORD = re.compile(r"[^\W\d_][\w./@-]{2,}")
+_WORD = re.compile(r"[^\W\d_][\w-]{2,}")
 _MAX_CUE_WORDS = 12
 # Words of our own formats and of everyday log lines; as cues they would bring back anything.
 _COMMON = frozenset(
@@ -120,7 +120,7 @@ def cue(texts: Iterable[str]) -> str:
     words: dict[str, None] = {}
     for text in texts:
         for word in _WORD.findall(text[:2000]):
-            plain = word.strip("./@-").lower()
+            plain = word.strip("-").lower()
             if len(plain) > 2 and plain not in _COMMON:
                 words.setdefault(plain)
         if len(words) >= _MAX_CUE_WORDS:
