@@ -5,7 +5,9 @@ computed over the same thoughts from the sizes that the engine itself counted.
 """
 
 import asyncio
+import itertools
 import random
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -69,26 +71,23 @@ async def _think(journal: Journal) -> list[Thought]:
 
 
 def _report(thoughts: list[Thought], context_tokens: int) -> None:
+    """New tokens are those of each moment: what the engine can't have read or written before."""
     evaluated = sum(thought.evaluated_tokens for thought in thoughts)
     prompted = sum(thought.prompt_tokens for thought in thoughts)
-    new = 0
-    before = 0
+    moments: list[int] = []
     compactions = 0
-    rules = min(thought.prompt_tokens for thought in thoughts)
-    mean_turn = 0.0
-    for thought in thoughts:
-        grown = thought.prompt_tokens - before
-        if grown > 0 and before:
-            new += grown
-            mean_turn = mean_turn * 0.9 + grown * 0.1 if mean_turn else grown
+    for before, thought in itertools.pairwise(thoughts):
+        grown = thought.prompt_tokens - before.prompt_tokens - before.completion_tokens
+        if grown > 0:
+            moments.append(grown)
         else:
-            compactions += bool(before)
-            new += int(mean_turn) or thought.prompt_tokens
-        before = thought.prompt_tokens
+            compactions += 1
+    moment = statistics.mean(moments)
+    new = moment * len(thoughts)
     sliding = len(thoughts) * (context_tokens - ANSWER_TOKENS)
     print(f"{len(thoughts)} thoughts in a context of {context_tokens} tokens, {compactions} compactions")
     print(f"  evaluated by the engine      {evaluated:>9,} tokens, {evaluated / len(thoughts):,.0f} a thought")
-    print(f"  new                          {new:>9,} tokens (shortest prompt {rules})")
+    print(f"  new                          {new:>9,.0f} tokens, {moment:,.0f} a thought")
     print(f"  re-read ratio                {evaluated / new:>9.2f}  (must be at most 2.5; the limit is 1)")
     print(f"  without a cache              {prompted / new:>9.2f}")
     print(f"  a window that always slides  {sliding / new:>9.2f}  (the whole context at every thought)")
