@@ -114,6 +114,7 @@ function add(entry, newest = true) {
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
+  by("quiet").hidden = !by("quiet").dataset.told; // "nothing yet" is no longer true; a report that came stays
   if (newest) by("thoughts").prepend(element);
   else by("thoughts").append(element);
   while (by("thoughts").childElementCount > MAX_SHOWN) by("thoughts").lastElementChild.remove();
@@ -122,6 +123,8 @@ function add(entry, newest = true) {
 function quiet(event) {
   const share = percent(event.habituated, event.observations);
   const sources = Object.keys(event.last_seen_ns).length;
+  by("quiet").dataset.told = "yes";
+  by("quiet").hidden = false;
   by("quiet").textContent = `${time(event.at_ns)}: ${event.observations.toLocaleString()} observations since ${time(event.since_ns)}, ${share} as expected; ${sources} ${sources === 1 ? "source" : "sources"} heard, ${event.thoughts_left} thoughts left.`;
 }
 
@@ -151,6 +154,5 @@ const past = await (await fetch("/api/events?limit=100")).json();
 for (const entry of past) add(entry, false);
 const last = past.find((entry) => entry.event.kind === "quiet");
 if (last) quiet(last.event);
-if (past.length) by("quiet").textContent ||= "";
 follow();
 setInterval(facts, 10_000);
