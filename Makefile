@@ -10,7 +10,7 @@ ARGS ?=
 .PHONY: help setup run test check bench soak pilot-train pilot-eval lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.run ## Set up what `make run` needs
 run: $(VENV)/.run ## Wake the mind (ARGS="--port 0" passes options on)
@@ -39,29 +39,32 @@ pilot-eval: $(VENV)/.train ## Measure the shipped pilot model on what it never s
 
 lock: $(VENV)/.dev ## Resolve the locked versions anew
 	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --extra engine pyproject.toml requirements/build.in -o requirements/run.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --extra engine --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo 'Wakeful needs Python 3.11 or newer; name one with: make run PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Wakeful needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo 'not there')." >&2; \
+		echo 'Name another one with: make run PYTHON=python3.12' >&2; exit 1; }
 	@echo 'Making $(VENV)'
-	@$(PYTHON) -m venv $(VENV) || { echo 'venv is missing; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@# A folder that is left half made would pass for a whole one next time.
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo 'Python lacks its module venv; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 
 $(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
 	@echo 'Installing what Wakeful needs (about 130 MB, of which llama.cpp is most)'
-	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/run.txt
+	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
 	@echo 'Installing what Wakeful and its tests need'
-	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/dev.txt
+	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
 

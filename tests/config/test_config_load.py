@@ -1,11 +1,13 @@
 import contextlib
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeful.config import CommandSource, ConfigError, LogSource, MetricsSource, load
+from wakeful.config import CommandSource, ConfigError, LogSource, MetricsSource, Settings, load
 
 
 def written(folder: Path, text: str) -> Path:
@@ -82,8 +84,23 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
         ("[[source]]\npath = 'x'\n", "needs a kind: metrics, log"),
         ("[source]\nkind = 'log'\n", "[[source]], with two brackets"),
         ("[[source]]\nkind = 'command'\nname = 'x'\nrun = 5\n", "wakeful.toml:4: source.0.run = 5 can't be"),
-        ("[page\n", "line 1"),
-        ("a = \n", "line 1"),
+        ("[page\n", "wakeful.toml:1"),
+        ("a = \n", "wakeful.toml:1"),
+        ("[page]\nport = 1\nport = 2\n", ": no valid TOML: Cannot overwrite a value."),
+        ("source = [{kind = 'metrics', interval = 3}]\n", "wakeful.toml:1: source.0.interval is not a setting."),
+        ("[[source]]\nkind = 'log'\npth = []\n", "Allowed in a [[source]] of kind log: paths, from_start"),
+        ('x = """\n[page]\nport = 1\n"""\n[page]\nport = -1\n', "wakeful.toml:6: page.port = -1"),
+        ("# \u2028 \u0085 '''\n[page]\nprt = 1\n", "wakeful.toml:3: page.prt"),
+        ("[page]\nport = " + "1" * 5000, "too many digits"),
+        ("[page]\nport = 0x" + "f" * 9000, "wakeful.toml:2: page.port"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("[model]\ntimeout_s = inf\n", "wakeful.toml:2: model.timeout_s = inf"),
+        ("[model]\ntimeout_s = nan\n", "wakeful.toml:2: model.timeout_s = nan"),
+        ("[model]\nthreads = 99999999999999999999\n", "wakeful.toml:2: model.threads"),
+        ("[model]\nurl = 'ftp://box'\n", "wakeful.toml:2: model.url = 'ftp://box' is no address of a server"),
+        ("[model]\nurl = 'http://box:99999'\n", "such as http://localhost:1234"),
+        ("[page]\nenabled = 1\n", "(one of: true, false)"),
+        ('[page]\n"\\u001b[2J" = 1\n', "page.\\x1b[2J is not a setting"),
     ],
 )
 def test_a_mistake_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -94,9 +111,78 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     assert len(problems(tmp_path, "[page]\nprt = 1\nport = -1\n[modl]\n[[source]]\nkind = 'x'\n")) == 4
 
 
-def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ConfigError, match="environment WAKEFUL_PAGE_PORT"):
-        load(env={"WAKEFUL_PAGE_PORT": "high"})
+def test_a_setting_in_an_inline_table_knows_its_line(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path, "\npage = {port = 3}\n"), env={})
+    assert loaded.origin("page.port") == "wakeful.toml:2"
+    assert loaded.origin("page.host") == "default"
+
+
+def test_each_source_is_a_row_with_its_line(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path, "\n[[source]]\nkind = 'metrics'\n[[source]]\nkind = 'stdin'\n"), env={})
+    rows = {row.key: row for row in loaded.rows() if row.key.startswith("source")}
+    assert {key: row.origin for key, row in rows.items()} == {
+        "source.0": "wakeful.toml:2",
+        "source.1": "wakeful.toml:4",
+    }
+    assert rows["source.1"].value == {"kind": "stdin"}
+
+
+def test_every_setting_is_a_row(tmp_path: Path) -> None:
+    keys = [row.key for row in load(written(tmp_path, ""), env={}).rows()]
+    assert len(set(keys)) == len(keys)
+    for section, values in msgspec.to_builtins(Settings()).items():
+        names = {f"{section}.{name}" for name in values} if isinstance(values, dict) else {section}
+        assert names <= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"WAKEFUL_PAGE_PORT": "high"}, "environment WAKEFUL_PAGE_PORT: page.port = 'high' can't be"),
+        ({"WAKEFUL_PAGE_PORT": "70000"}, "Expected int <= 65535"),
+        ({"WAKEFUL_PAGE_ENABLED": "on"}, "(one of: true, false)"),
+        (
+            {"WAKEFUL_PAGE_PRT": "1"},
+            "environment WAKEFUL_PAGE_PRT: there is no such setting. Did you mean WAKEFUL_PAGE_PORT?",
+        ),
+        ({"LMSTUDIO_TIMEOUT": "soon"}, "environment LMSTUDIO_TIMEOUT: 'soon' is no number of milliseconds"),
+        ({"LMSTUDIO_TIMEOUT": "inf"}, "environment LMSTUDIO_TIMEOUT: model.timeout_s = inf"),
+        ({"LMSTUDIO_URL": "http://"}, "environment LMSTUDIO_URL: model.url = 'http://' is no address"),
+    ],
+)
+def test_a_wrong_variable_is_named(tmp_path: Path, env: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, ""), env=env)
+    assert said in str(caught.value)
+
+
+def test_variables_of_others_and_empty_ones_are_passed_over(tmp_path: Path) -> None:
+    env = {"WAKEFUL_SCREENSHOTS": "x", "LMSTUDIO_URL": "", "LMSTUDIO_TIMEOUT": "", "WAKEFUL_HOME": "", "PATH": "/bin"}
+    assert load(written(tmp_path, ""), env=env).settings == Settings()
+
+
+def test_wakefuls_own_variable_wins_over_lm_studios(tmp_path: Path) -> None:
+    env = {"WAKEFUL_MODEL_URL": "http://ours", "LMSTUDIO_URL": "http://theirs"}
+    assert load(written(tmp_path, ""), env=env).settings.model.url == "http://ours"
+
+
+def test_a_flag_is_named_as_it_is_typed(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path, ""), env={}, flags={"model.gguf": "a.gguf", "page.enabled": False})
+    assert loaded.origin("model.gguf") == "flag --model"
+    assert loaded.origin("page.enabled") == "flag --page"
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:1234", "http://[::1]:1234/v1", "https://box.lan/lm/", " http://a:1 ", "box"]
+)
+def test_addresses_that_the_client_understands_are_taken(tmp_path: Path, url: str) -> None:
+    assert load(written(tmp_path, f"[model]\nurl = '{url}'\n"), env={}).settings.model.url == url
+
+
+def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
+    said = problems(tmp_path, "[page]\ntoken = 5551234\n[model]\napi_token = ['sesame']\n")
+    assert len(said) == 2
+    assert not any("5551234" in each or "sesame" in each for each in said)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -104,6 +190,16 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         load(tmp_path / "none.toml", env={})
     with pytest.raises(ConfigError, match="does not exist"):
         load(env={"WAKEFUL_CONFIG": str(tmp_path)})
+    with pytest.raises(ConfigError, match="can't be read"):
+        load(Path("x" * 5000), env={})
+
+
+def test_a_file_that_is_far_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "wakeful.toml"
+    with file.open("wb") as opened:
+        opened.truncate(1 << 40)
+    with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
+        load(file, env={})
 
 
 @given(
@@ -116,3 +212,39 @@ def test_any_file_gives_settings_or_says_what_is_wrong(tmp_path_factory: pytest.
     file.write_bytes(data)
     with contextlib.suppress(ConfigError):
         load(file, env={})
+
+
+_HEADS = ("[page]", "[[source]]", "[model]", "kind = 'metrics'", "kind = 'nope'", "[[page]]", "[source.x]")
+_KEYS = ("page", "page.port", "page.prt", "model.url", "source", "source.0", "journal.keep_days", "model.threads")
+_VALUES = (
+    *("0", "-1", "inf", "nan", "1e308", "0x" + "f" * 5000),
+    *("true", "''", "'x'", "[]", "{}", "[{kind='log'}]", "1979-05-27"),
+)
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(_HEADS), st.tuples(st.sampled_from(_KEYS), st.sampled_from(_VALUES)).map(" = ".join)),
+        max_size=6,
+    )
+)
+def test_any_settings_are_taken_or_refused_at_a_line_that_is_there(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    file = written(tmp_path_factory.mktemp("any"), "\n".join(lines))
+    try:
+        said = [f"{row.origin}: {row.key}" for row in load(file, env={}).rows() if row.origin != "default"]
+    except ConfigError as error:
+        said = list(error.problems)
+    places = [re.match(r"wakeful\.toml(?::(\d+))?(?::\d+)?: ", each) for each in said]
+    assert all(place is not None for place in places), said
+    assert all(1 <= int(place[1] or 1) <= max(1, len(lines)) for place in places if place), said
+
+
+@given(st.sampled_from(["LMSTUDIO_URL", "LMSTUDIO_TIMEOUT", "WAKEFUL_PAGE_PORT", "WAKEFUL_MODEL_URL"]), st.text())
+def test_any_variable_gives_settings_or_says_what_is_wrong(
+    tmp_path_factory: pytest.TempPathFactory, name: str, value: str
+) -> None:
+    file = written(tmp_path_factory.mktemp("any"), "")
+    with contextlib.suppress(ConfigError):
+        load(file, env={name: value})

@@ -29,6 +29,7 @@ from wakeful.mind.prompt import ASK, PILOT, prompt
 from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
 
 SEED = 20_261_120
+SHIPPED = Path(__file__).parents[2] / "src" / "wakeful" / "engine" / "models" / "pilot.gguf"
 CARD_BEGIN, CARD_END = "<!-- figures -->", "<!-- end of figures -->"
 BEGIN_NS = 1_795_000_000 * 10**9
 _CITED = re.compile(r"^(#\d+) ", re.MULTILINE)
@@ -237,12 +238,12 @@ def table(scores: Iterable[Score]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
     parser.add_argument("--count", type=int, default=600, help="thoughts of the first split; the others have fewer")
     parser.add_argument("--failures", type=Path, help="where to write what went wrong")
     parser.add_argument("--report", type=Path, help="where to write the tables")
-    parser.add_argument("--card", type=Path, help="the model card whose tables are to be replaced")
-    parser.add_argument("--tokenizer", type=Path, help="the trainer's, to be compared with llama.cpp's")
+    parser.add_argument("--card", action="store_true", help="write the tables into the card beside the model")
+    parser.add_argument("--tokenizer", type=Path, default=Path(__file__).with_name("tokenizer.json"))
     parser.add_argument("--quick", action="store_true", help="the first split only")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
@@ -250,8 +251,7 @@ def main() -> None:
     few = max(options.count // 3, 20)
     kinds: dict[str, Score] = {}
     with serving(options.model) as base:
-        if options.tokenizer:
-            same_tokens(base, options.tokenizer)
+        same_tokens(base, options.tokenizer)
         scores = [
             run(
                 base,
@@ -284,10 +284,10 @@ def main() -> None:
     if options.report:
         options.report.write_text(report + "\n", encoding="utf-8")
     if options.card:
-        head, _, rest = options.card.read_text(encoding="utf-8").partition(CARD_BEGIN)
+        card = options.model.with_name("MODEL_CARD.md")
+        head, _, rest = card.read_text(encoding="utf-8").partition(CARD_BEGIN)
         tail = rest.partition(CARD_END)[2]
-        told = f"{head}{CARD_BEGIN}\n\n{report}\n\n{CARD_END}{tail}"
-        options.card.write_text(told, encoding="utf-8")
+        card.write_text(f"{head}{CARD_BEGIN}\n\n{report}\n\n{CARD_END}{tail}", encoding="utf-8")
     if options.failures:
         told = [f"=== {score.name}\n" + "\n\n".join(score.failures) for score in scores]
         options.failures.write_text("\n\n".join(told), encoding="utf-8")

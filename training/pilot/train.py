@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.pilot.dialogue import document
-from training.pilot.export import stored_weights
+from training.pilot.export import export, stored_weights
 from training.pilot.model import Pilot, Shape
 from training.pilot.muon import Muon
 from training.pilot.names import Names
@@ -257,7 +257,12 @@ def main() -> None:
     load(options.out / "tokenizer.json")
     if options.ranks == 1:
         run(0, options)
-        return
+    else:
+        _run_ranks(options)
+    export(options.out, options.out / "pilot.gguf")
+
+
+def _run_ranks(options: argparse.Namespace) -> None:
     started = processes.spawn(run, (options,), nprocs=options.ranks, join=False)
     signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in started.processes])
     while not started.join(timeout=5):

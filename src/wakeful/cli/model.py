@@ -109,7 +109,9 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
         pilot=server == BUILT_IN and _PILOT_NAME in model.id.casefold(),
     )
     answer_tokens = min(settings.thinking.max_answer_tokens, facts.context_tokens // 3)
-    return Thinker(client, facts, answer_tokens=answer_tokens, temperature=settings.thinking.temperature)
+    # The pilot copies; chance would only make it slip.
+    temperature = 0.0 if facts.pilot else settings.thinking.temperature
+    return Thinker(client, facts, answer_tokens=answer_tokens, temperature=temperature)
 
 
 def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClient:

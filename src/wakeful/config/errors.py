@@ -9,5 +9,10 @@ class ConfigError(WakefulError):
     """The settings can't be used. `problems` holds one line for each mistake: where, which key, what is allowed."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n         ".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_printable, problems))
+        super().__init__("\n         ".join(self.problems))
+
+
+def _printable(text: str) -> str:
+    """Names and values come from a file; what is in them must not steer the terminal that they are printed on."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+# The upper ends are far beyond what anybody wants: they keep infinity and slips of the pen from what reckons with them.
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0, le=366 * 86_400)]
+SecondsOrNever = Annotated[float, Meta(ge=0, le=366 * 86_400)]
+Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1)]
 
 
@@ -27,25 +28,25 @@ class ModelSection(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     use: Literal["auto", "lmstudio", "builtin"] = "auto"
     gguf: str = ""
-    context_tokens: Count = 0
-    threads: Count = 0
+    context_tokens: Tokens = 0
+    threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     timeout_s: Seconds = 900.0
 
 
 class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What thinking may cost: thoughts an hour, and tokens an hour (0: no limit)."""
 
-    thoughts_per_hour: Annotated[float, Meta(gt=0)] = 6.0
-    tokens_per_hour: Count = 0
+    thoughts_per_hour: Annotated[float, Meta(gt=0, le=3600)] = 6.0
+    tokens_per_hour: Tokens = 0
 
 
 class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How it thinks. idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs."""
 
-    max_answer_tokens: Annotated[int, Meta(ge=100)] = 500
+    max_answer_tokens: Annotated[int, Meta(ge=100, le=1_000_000)] = 500
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.2
     first_look: bool = True
-    idle_every_s: NotNegative = 0.0
+    idle_every_s: SecondsOrNever = 0.0
     quiet_every_s: Seconds = 3600.0
 
 
@@ -53,8 +54,8 @@ class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Where it keeps what happened, "" for the platform's data folder, and for how long."""
 
     home: str = ""
-    keep_days: Annotated[float, Meta(gt=0)] = 90.0
-    max_gb: Annotated[float, Meta(gt=0)] = 2.0
+    keep_days: Annotated[float, Meta(gt=0, le=36_525)] = 90.0
+    max_gb: Annotated[float, Meta(gt=0, le=1_000_000)] = 2.0
 
 
 class PageSection(Struct, frozen=True, forbid_unknown_fields=True):

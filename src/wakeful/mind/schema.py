@@ -52,7 +52,6 @@ def reply_schema(citable: Sequence[str]) -> dict[str, Any]:
 
     Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
     """
-    text = {"type": "string"}
     share = {"type": "number", "minimum": 0, "maximum": 1}
     shares = {
         "type": "object",
@@ -61,27 +60,32 @@ def reply_schema(citable: Sequence[str]) -> dict[str, Any]:
         "additionalProperties": False,
     }
     properties: dict[str, Any] = {
-        "focus": text,
+        "focus": _text(160),
         "evidence": _citations(citable),
-        "observed": text,
-        "assessment": text,
+        "observed": _text(300),
+        "assessment": _text(300),
         "severity": {"type": "string", "enum": list(SEVERITIES)},
-        "expected": text,
+        "expected": _text(200),
         "prediction_error": share,
         "attention": shares,
         "action_needed": {"type": "boolean"},
         "action_type": {"type": "string", "enum": ["observe", "reflect", "delegate", "update_model"]},
-        "action_details": text,
-        "next_prediction": text,
+        "action_details": _text(200),
+        "next_prediction": _text(200),
         "confidence": share,
-        "self_assessment": text,
+        "self_assessment": _text(160),
     }
     return _object(properties)
 
 
 def ask_schema(citable: Sequence[str]) -> dict[str, Any]:
     """JSON Schema of `AskReply`."""
-    return _object({"answer": {"type": "string"}, "evidence": _citations(citable)})
+    return _object({"answer": _text(800), "evidence": _citations(citable)})
+
+
+def _text(max_chars: int) -> dict[str, Any]:
+    """A text of bounded length: a small model that loops still comes to the end of its object."""
+    return {"type": "string", "maxLength": max_chars}
 
 
 def _citations(citable: Sequence[str]) -> dict[str, Any]:
