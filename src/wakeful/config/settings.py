@@ -36,7 +36,7 @@ class ModelSection(Struct, frozen=True, forbid_unknown_fields=True):
 class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What thinking may cost: thoughts an hour, and tokens an hour (0: no limit)."""
 
-    thoughts_per_hour: Annotated[float, Meta(gt=0, le=3600)] = 6.0
+    thoughts_per_hour: Annotated[float, Meta(gt=0, le=1_000_000)] = 6.0
     tokens_per_hour: Tokens = 0
 
 
