@@ -15,7 +15,8 @@ _DENIED = re.compile(
     _FLAGS,
 )
 _CRITICAL = re.compile(
-    r"panic|out of memory|oom-?kill|killed (?:for memory|process)|i/o error|corrupt|segfault|segmentation fault"
+    r"\w-fs error|file ?system error|panic|out of memory|oom-?kill|killed (?:for memory|process)|i/o error|corrupt"
+    r"|segfault|segmentation fault"
     r"|core dumped|fatal\b|no space left|disk full|read-?only file ?system|remounting .*read-only"
     r"|data (?:loss|lost)|has been lost|degraded|unreadable .*sectors?|bad block|exited with code [1-9]|\bemerg"
     r"|\balert:|certificate .*expired|is damaged|hardware error|uncorrectable|stack smashing"
