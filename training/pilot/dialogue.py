@@ -23,6 +23,7 @@ from wakeful.events import (
     Observation,
     Question,
     Salience,
+    Session,
     Thought,
 )
 from wakeful.mind.prompt import ASK, PILOT, prompt
@@ -67,9 +68,9 @@ def thought_exchange(
 ) -> tuple[Exchange, int, int, str]:
     """One moment, of cases drawn or `given`, and its thought; with where the next one begins."""
     rng = names.rng
-    count = rng.choices([0, 1, 2, 3, 4, 6], [1, 14, 4, 2, 1, 1])[0] if given is None else len(given)
+    count = rng.choices([0, 1, 2, 3, 4, 5, 6], [2, 24, 12, 7, 4, 3, 1])[0] if given is None else len(given)
     cases = [draw(names) for _ in range(count)] if given is None else list(given)
-    if given is None and 1 < count < 6 and rng.random() < 0.2:
+    if given is None and 1 < count < 5 and rng.random() < 0.2:
         cases.insert(rng.randint(1, count), rng.choice(cases))  # one cause, seen twice
         count += 1
     seen: list[Seen] = []
@@ -260,6 +261,7 @@ def _aside(names: Names, at_ns: int) -> Event:
                 state="up",
                 text=names.filler(),
             ),
+            Session(at_ns=at_ns, state=names.rng.choice(["started", "stopped"]), version="", text=names.filler()),
         ]
     )
 
@@ -314,9 +316,9 @@ def document(names: Names, stage: int) -> list[tuple[str, str]]:
     shape = names.rng.random()
     if stage == 0 and shape < 0.5:
         return copying(names)
-    if shape < 0.2:
+    if shape < 0.1:
         return copying(names)
-    if shape > 0.9:
+    if shape > 0.83:
         return ask_conversation(names)
     turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [20, 3, 2, 1, 1])[0]
     return conversation(names, turns)

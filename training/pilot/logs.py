@@ -69,7 +69,7 @@ def log(names: Names, *, held_wording: bool | None = None) -> Case:
     else:
         pool = [each for each in _ALL[severity] if each.held_out == bool(held_wording)]
         case = _worded(names, severity, rng.choice(pool))
-    if rng.random() < 0.07:
+    if rng.random() < 0.1:
         _in_a_block(names, case)
     return case
 

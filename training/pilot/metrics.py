@@ -37,7 +37,7 @@ def metrics(names: Names) -> Case:
     large, large_gb = names.proc(), f1(0.1, rng.choice([2, 9, 60]))
     what = rng.choices(
         ["look", "cpu", "memory", "swap", "disk", "temperature", "net", "load", "rate"],
-        [5, 5, 4, 2, 5, 3, 2, 1, 1],
+        [8, 5, 4, 2, 5, 3, 2, 1, 2],
     )[0]
     usual = f1(0, rng.choice([9, 50, 80]))
     severity, entity, action = "info", "", ""
@@ -116,13 +116,13 @@ def metrics(names: Names) -> Case:
         stands = f"cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%"
         assessment = f"All is well: cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%."
         prediction = "no warning follows"
-        if rng.random() < 0.25:
+        if rng.random() < 0.35:
             worst = rng.choice(mounts)
             disks[worst] = f1(90, 100)
             entity, severity, focus = worst, grade("disk", disks[worst]), f"disk space on {worst}"
             stands, assessment = f"disk {worst} {disks[worst]}%", f"{worst} is {disks[worst]}% full."
             prediction, action = f"{worst} fills further", f"find large files on {worst}"
-        elif rng.random() < 0.15:
+        elif rng.random() < 0.2:
             memory = f1(90, 100)
             entity, severity, focus = large, grade("memory", memory), f"memory used by {large}"
             stands, assessment = f"memory {memory}%", f"memory is at {memory}%; {large} holds {large_gb} GB."
