@@ -24,7 +24,7 @@ from wakeful.lmstudio import (
     ServerError,
 )
 from wakeful.lmstudio import errors as error_module
-from wakeful.lmstudio.classify import classify_response, shorten
+from wakeful.lmstudio.http.classify import classify_response, shorten
 
 NO_MODELS = "No models loaded. Please load a model in the developer page or use the 'lms load' command."
 UNKNOWN_MODEL = {

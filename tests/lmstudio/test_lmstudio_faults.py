@@ -462,7 +462,7 @@ async def _good_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 
 
 async def test_an_answer_without_end_is_refused(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wakeful.lmstudio.transport.MAX_BODY_BYTES", 100_000)
+    monkeypatch.setattr("wakeful.lmstudio.http.transport.MAX_BODY_BYTES", 100_000)
 
     async def behaviour(exchange: Exchange) -> None:
         await exchange.head("application/json")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakeful.lmstudio import LoadedInstance, Model, ModelNotFound, NoModelLoaded, choose_model
-from wakeful.lmstudio.models import models_from_openai, models_from_v0, models_from_v1, with_props
+from wakeful.lmstudio.models.listing import models_from_openai, models_from_v0, models_from_v1, with_props
 
 V1 = {
     "models": [

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeful.lmstudio import AnswerTooLarge, ServerSentEvent, SSEParser
-from wakeful.lmstudio.chat import Assembly
+from wakeful.lmstudio.chat.assembly import Assembly
 from wakeful.lmstudio.errors import LMStudioError
 
 

@@ -1,6 +1,6 @@
 """How do we speak to the model server? LM Studio first, and whatever speaks its OpenAI-compatible API."""
 
-from wakeful.lmstudio.chat import (
+from wakeful.lmstudio.chat.assembly import (
     ChatEvent,
     ChatResult,
     ContentDelta,
@@ -9,6 +9,7 @@ from wakeful.lmstudio.chat import (
     ReasoningDelta,
     Usage,
 )
+from wakeful.lmstudio.chat.stream import ChatStream
 from wakeful.lmstudio.client import AsyncLMStudioClient, ServerHealth, ServerKind
 from wakeful.lmstudio.errors import (
     AnswerError,
@@ -36,10 +37,9 @@ from wakeful.lmstudio.errors import (
     ServerUnreachable,
     StreamBroken,
 )
-from wakeful.lmstudio.models import LoadedInstance, Model, choose_model
+from wakeful.lmstudio.http.sse import ServerSentEvent, SSEParser
+from wakeful.lmstudio.models.listing import LoadedInstance, Model, choose_model
 from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
-from wakeful.lmstudio.sse import ServerSentEvent, SSEParser
-from wakeful.lmstudio.stream import ChatStream
 
 __all__ = [
     "DEFAULT_BASE_URL",

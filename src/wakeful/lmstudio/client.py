@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from wakeful.lmstudio.chat import Assembly, ChatResult, Message, chat_body
+from wakeful.lmstudio.chat.assembly import Assembly, ChatResult, Message, chat_body
+from wakeful.lmstudio.chat.stream import ChatStream, feed_whole
 from wakeful.lmstudio.errors import (
     LMStudioError,
     NotLMStudio,
@@ -16,7 +17,9 @@ from wakeful.lmstudio.errors import (
     ServerTooSlow,
     ServerUnreachable,
 )
-from wakeful.lmstudio.models import (
+from wakeful.lmstudio.http.transport import Transport
+from wakeful.lmstudio.http.wire import as_list, as_object
+from wakeful.lmstudio.models.listing import (
     Model,
     choose_model,
     models_from_openai,
@@ -25,9 +28,6 @@ from wakeful.lmstudio.models import (
     with_props,
 )
 from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
-from wakeful.lmstudio.stream import ChatStream, feed_whole
-from wakeful.lmstudio.transport import Transport
-from wakeful.lmstudio.wire import as_list, as_object
 
 ServerKind = Literal["lmstudio", "llama.cpp", "other", "unknown"]
 

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 import aiohttp
 import msgspec
 
-from wakeful.lmstudio.classify import classify_response, shorten
 from wakeful.lmstudio.errors import (
     AnswerTooLarge,
     ClientClosed,
@@ -22,6 +21,7 @@ from wakeful.lmstudio.errors import (
     Stage,
     StreamBroken,
 )
+from wakeful.lmstudio.http.classify import classify_response, shorten
 from wakeful.lmstudio.settings import Timeouts
 
 IDLE_EXPIRY_S = 4.0

@@ -27,7 +27,7 @@ from wakeful.lmstudio.errors import (
     ServerBusy,
     ServerError,
 )
-from wakeful.lmstudio.wire import as_object
+from wakeful.lmstudio.http.wire import as_object
 
 _OVERFLOW = (
     "does not fit in context length",

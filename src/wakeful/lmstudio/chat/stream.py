@@ -6,10 +6,10 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from wakeful.lmstudio.chat import Assembly, ChatEvent, ChatResult, ContentDelta, Finished
+from wakeful.lmstudio.chat.assembly import Assembly, ChatEvent, ChatResult, ContentDelta, Finished
 from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, ServerTooSlow, Stage, StreamBroken
-from wakeful.lmstudio.sse import SSEParser
-from wakeful.lmstudio.transport import Reply, Transport, check, unreadable
+from wakeful.lmstudio.http.sse import SSEParser
+from wakeful.lmstudio.http.transport import Reply, Transport, check, unreadable
 
 _AFTER_FINISH_S = 3.0
 """How long we wait for the usage and the end that follow the finish reason."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from wakeful.lmstudio.classify import classify, error_from
 from wakeful.lmstudio.errors import EmptyAnswer, LMStudioError, MalformedAnswer
-from wakeful.lmstudio.sse import ServerSentEvent
-from wakeful.lmstudio.wire import WireAnswer, WireTimings, WireUsage
+from wakeful.lmstudio.http.classify import classify, error_from
+from wakeful.lmstudio.http.sse import ServerSentEvent
+from wakeful.lmstudio.http.wire import WireAnswer, WireTimings, WireUsage
 
 Message = Mapping[str, Any]
 """One message as the OpenAI API has it: {"role": …, "content": …}."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from wakeful.lmstudio.errors import ModelNotFound, NoModelLoaded
-from wakeful.lmstudio.wire import as_list, as_object
+from wakeful.lmstudio.http.wire import as_list, as_object
 
 ModelKind = Literal["llm", "vlm", "embedding", "unknown"]
 ModelState = Literal["loaded", "not_loaded", "unknown"]

@@ -1,0 +1,1 @@
+"""How does one talk with a model? Messages, streamed answers, structured answers, tools."""

@@ -1,0 +1,1 @@
+"""What else does the server offer? One file for each of its other endpoints."""

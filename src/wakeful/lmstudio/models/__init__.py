@@ -1,0 +1,1 @@
+"""Which models are there, which are loaded, and how is that changed?"""
