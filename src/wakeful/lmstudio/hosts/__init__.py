@@ -1,0 +1,1 @@
+"""How does one live with several servers, with others who use them, and with their failures?"""

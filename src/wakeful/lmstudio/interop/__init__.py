@@ -1,0 +1,1 @@
+"""How do other programs use the client in the shapes that they know?"""
