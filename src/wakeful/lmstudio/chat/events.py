@@ -23,6 +23,14 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class PromptProgress(msgspec.Struct, frozen=True, gc=False):
+    """How much of the prompt the model has read: tokens so far, of all, and of these how many from the cache."""
+
+    processed: int
+    total: int
+    cached: int = 0
+
+
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
     """The next piece of a tool call as it is written; id and name are "" in all pieces but the first.
 
@@ -122,4 +130,4 @@ class Finished(msgspec.Struct, frozen=True):
     result: ChatResult
 
 
-ChatEvent = ContentDelta | ReasoningDelta | ToolCallDelta | ToolCallEvent | UsageEvent | Finished
+ChatEvent = ContentDelta | ReasoningDelta | PromptProgress | ToolCallDelta | ToolCallEvent | UsageEvent | Finished

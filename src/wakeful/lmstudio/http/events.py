@@ -57,6 +57,10 @@ class EventSource:
             self.stage = "between_tokens"
             self._deadline_s = self._loop.time() + self.between_tokens_s
 
+    def still_reading(self) -> None:
+        """The server reports that it goes on reading the prompt: it may take as long again as between tokens."""
+        self._deadline_s = max(self._deadline_s, self._loop.time() + self.between_tokens_s)
+
     def broken(self, partial: str = "") -> StreamBroken:
         """The error for a stream that ended before its proper end."""
         return StreamBroken(
