@@ -2,13 +2,17 @@
 
 LMStudioError
 ├── ClientClosed            you: the client was used after `close`
+├── InvalidAddress          you: what was given is no address of a server
+├── MissingExtra            you: an optional package is not installed
 ├── ServerUnreachable       nobody answers: refused, unknown host, or cut off before the answer began
+│   └── CircuitOpen         it failed again and again: for a while nothing is sent to it
 ├── ServerTooSlow           it answers, but not in time; `stage` says which wait ran out
 ├── StreamBroken            the answer began and did not end; `partial` holds what came
 ├── AnswerError             something came back that is no usable answer
 │   ├── NotLMStudio         what listens there is no model server
 │   ├── MalformedAnswer     it claims to be one, but what it sent can't be read
 │   ├── AnswerTooLarge      longer than we are willing to hold in memory
+│   ├── InvalidStructure    the answer does not have the shape that was asked for
 │   └── EmptyAnswer         a successful answer with nothing in it
 ├── RequestRefused          the server understood and said no; the same request will fail again
 │   ├── AuthError           the API token is missing, wrong, or not allowed to do this
@@ -96,12 +100,43 @@ class ClientClosed(LMStudioError):
     default_hint = "Make a new client, or keep the `async with` open for as long as it is used."
 
 
+class InvalidAddress(LMStudioError, ValueError):
+    """What was given is no address of a server."""
+
+    error_type = ErrorType.CLIENT_ERROR
+    default_hint = "It looks like http://localhost:1234."
+
+
+class MissingExtra(LMStudioError, ImportError):
+    """An optional package is not installed; the hint says how to get it."""
+
+    error_type = ErrorType.CLIENT_ERROR
+
+    @classmethod
+    def named(cls, package: str, extra: str) -> "MissingExtra":
+        """The error for a missing package, and the extra of ours that brings it."""
+        return cls(f"The package {package!r} is not installed.", hint=f"Install it: pip install 'wakeful[{extra}]'.")
+
+
 class ServerUnreachable(LMStudioError):
     """Nobody answers: connection refused, unknown host, or cut off before the answer began."""
 
     error_type = ErrorType.NETWORK_ERROR
     retry_helps = True
     default_hint = "Is the server running? In LM Studio: Developer, Start server; or run `lms server start`."
+
+
+class CircuitOpen(ServerUnreachable):
+    """The server failed again and again, so that nothing is sent to it for a while.
+
+    retry_after_s: until the next request is let through
+    """
+
+    default_hint = "It is tried again by itself; see what is wrong with the server meanwhile."
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message, attempts=0)
+        self.retry_after_s = retry_after_s
 
 
 class ServerTooSlow(LMStudioError):
@@ -143,6 +178,13 @@ class AnswerTooLarge(AnswerError):
     """The answer is longer than we are willing to hold in memory."""
 
     default_hint = "Set a lower `max_tokens`."
+
+
+class InvalidStructure(AnswerError):
+    """The answer does not have the shape that was asked for, after all repairs; `partial` holds its text."""
+
+    retry_helps = True
+    default_hint = "Ask for a simpler shape, or use a more capable model."
 
 
 class EmptyAnswer(AnswerError):
