@@ -13,6 +13,7 @@ from sources_conformance import check_resume, check_source, collect, first, line
 
 from wakeful.events import Observation
 from wakeful.sources import LogSource, resume_for
+from wakeful.sources.lines import Line, LineReader
 from wakeful.sources.logfile import LogFile
 from wakeful.sources.place import decode_places, is_rotation
 
@@ -206,6 +207,26 @@ async def test_every_line_once_through_rotations_under_load(tmp_path: Path, copy
     assert sorted(line for line in lines if line.startswith("line")) == sorted(expected)
     late = [line for line in lines if line.startswith("late")]
     assert sorted(late) == sorted(f"late {n}" for n in range(10, 70)) * (not copytruncate)
+
+
+def test_a_file_that_is_copied_and_emptied_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"first {number}\n" for number in range(100)))
+    file = LogFile(path, source="log", from_start=True)
+    feed = LineReader.feed
+
+    def emptied_meanwhile(reader: LineReader, data: bytes) -> list[Line]:
+        monkeypatch.setattr(LineReader, "feed", feed)
+        append(path, "late\n")
+        Path(f"{path}.1").write_bytes(path.read_bytes())
+        os.truncate(path, 0)
+        append(path, "second\n")
+        return feed(reader, data)
+
+    monkeypatch.setattr(LineReader, "feed", emptied_meanwhile)
+    lines = [line for _ in range(4) for line in lines_of(file.step()[0])]
+    file.close()
+    assert lines == [*(f"first {number}" for number in range(100)), "late", "second"]
 
 
 async def test_it_goes_on_across_rotations_while_it_was_off(tmp_path: Path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from wakeful.events import Observation
 from wakeful.sources.errors import SourceError, SourceForbidden, SourceMissing, translate
 from wakeful.sources.lines import Line, LineReader, bundles, encoding_of
-from wakeful.sources.place import Place, decode_places, encode_places, peek, rotated
+from wakeful.sources.place import Place, Trail, decode_places, encode_places, peek, rotated
 from wakeful.sources.report import failed, works_again
 from wakeful.sources.source import Clock
 
@@ -42,19 +42,19 @@ MAX_SEEN = 200
 class _Open:
     """An open file.
 
-    place, reached: the end of the last line told, and of what was read
+    trail: what was read of it; place: the end of the last line told
     mtime_ns: when it had last changed when its truncation was checked
     partial_since, rotated_at: when (monotonic) an incomplete line, and its rotation, were seen; 0: not
     """
 
     file: FileIO
     inode: int
+    trail: Trail
     lines: LineReader | None = None
     mtime_ns: int = 0
     partial_since: float = 0.0
     rotated_at: float = 0.0
     place: Place = field(default_factory=lambda: Place(0, 0))
-    reached: Place = field(default_factory=lambda: Place(0, 0))
 
 
 class LogFile:
@@ -191,7 +191,7 @@ class LogFile:
         file = FileIO(path, "rb")
         try:
             about = os.fstat(file.fileno())
-            opened = _Open(file, about.st_ino, mtime_ns=about.st_mtime_ns)
+            opened = _Open(file, about.st_ino, Trail(file, about.st_ino, 0), mtime_ns=about.st_mtime_ns)
             self._seek(opened, offset)
         except BaseException:
             file.close()
@@ -205,7 +205,8 @@ class LogFile:
         opened.file.seek(offset)
         opened.partial_since = 0.0
         opened.lines = LineReader(encoding, offset=offset) if offset else None  # else: when the first bytes come
-        opened.place = opened.reached = Place.of(opened.file, opened.inode, offset)
+        opened.trail = Trail(opened.file, opened.inode, offset)
+        opened.place = opened.trail.place()
 
     def _rotate(self, now: float) -> None:
         """Another file bears the name now: the old one is read to its end, and then what came between."""
@@ -224,8 +225,9 @@ class LogFile:
         about = os.fstat(current.file.fileno())
         changed = about.st_mtime_ns != current.mtime_ns
         at = current.file.tell()
-        if about.st_size >= at and not (changed and not current.reached.is_in(current.file)):
-            if changed and not current.reached.offset:  # an empty file may have been filled, copied and emptied
+        reached = current.trail.place()
+        if about.st_size >= at and not (changed and not reached.is_in(current.file)):
+            if changed and not reached.offset:  # an empty file may have been filled, copied and emptied
                 self._open_former([], now, after_ns=current.mtime_ns)
             current.mtime_ns = about.st_mtime_ns
             return
@@ -301,12 +303,12 @@ class LogFile:
             data = opened.file.read(READ_BYTES)
             if not data:
                 return budget
+            opened.trail.read(data)
             if opened.lines is None:
                 encoding, skip = encoding_of(data)
                 opened.lines = LineReader(encoding, offset=at + skip)
                 data = data[skip:]
             told += self._tell(opened, opened.lines.feed(data))
-            opened.reached = Place.of(opened.file, opened.inode, opened.file.tell())
             budget -= len(data) + 1
         return budget
 
@@ -325,7 +327,7 @@ class LogFile:
             return
         at_ns = self._now_ns()
         for bundle in bundles(lines, size=lambda line: len(line.text)):
-            opened.place = Place.of(opened.file, opened.inode, bundle[-1].end)
+            opened.place = opened.trail.place(bundle[-1].end)
             yield Observation(
                 at_ns=at_ns,
                 source=self._source,

@@ -33,13 +33,6 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     tail_bytes: int = 0
     tail: int = 0
 
-    @classmethod
-    def of(cls, file: FileIO, inode: int, offset: int) -> "Place":
-        """The place at `offset` of an open file."""
-        head = peek(file, 0, min(HEAD_BYTES, offset))
-        tail = peek(file, max(0, offset - TAIL_BYTES), min(TAIL_BYTES, offset))
-        return cls(inode, offset, len(head), zlib.crc32(head), len(tail), zlib.crc32(tail))
-
     def is_in(self, file: FileIO) -> bool:
         """Whether the open file still is the one that this place was in, at least up to here."""
         head = peek(file, 0, self.head_bytes)
@@ -50,6 +43,35 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
             self.tail_bytes,
             self.tail,
         )
+
+
+class Trail:
+    """What was read of an open file, as far as places in it are known by it.
+
+    It is kept from the reading itself, since a moment later the file may be truncated and hold something else.
+    offset: where reading begins
+    """
+
+    def __init__(self, file: FileIO, inode: int, offset: int) -> None:
+        self._inode = inode
+        self._head = peek(file, 0, min(HEAD_BYTES, offset))
+        self._recent = peek(file, max(0, offset - TAIL_BYTES), min(TAIL_BYTES, offset))
+        self._end = offset
+
+    def read(self, data: bytes) -> None:
+        """Take in the bytes that come next."""
+        if self._end < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - self._end]
+        self._recent = self._recent[-TAIL_BYTES:] + data
+        self._end += len(data)
+
+    def place(self, offset: int | None = None) -> Place:
+        """The place at an offset within what was read last; None for the end of it."""
+        offset = self._end if offset is None else offset
+        head = self._head[:offset]
+        stop = len(self._recent) - (self._end - offset)
+        tail = self._recent[max(0, stop - TAIL_BYTES) : stop]
+        return Place(self._inode, offset, len(head), zlib.crc32(head), len(tail), zlib.crc32(tail))
 
 
 def encode_places(places: Sequence[Place]) -> str:
