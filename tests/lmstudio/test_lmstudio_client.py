@@ -17,6 +17,7 @@ from wakeful.lmstudio import (
     ServerUnreachable,
     Timeouts,
     Usage,
+    UsageEvent,
     normalise_base_url,
 )
 
@@ -55,8 +56,9 @@ async def test_a_streamed_answer() -> None:
             MESSAGES, model="m", json_schema=schema, max_tokens=9, temperature=0.5, extra={"seed": 1}
         )
         events = [event async for event in stream]
-    *deltas, finished = events
+    *deltas, usage, finished = events
     assert deltas == [ContentDelta("Grüße, "), ContentDelta("Welt")]
+    assert usage == UsageEvent(Usage(prompt_tokens=7, completion_tokens=2))
     assert isinstance(finished, Finished)
     result = finished.result
     assert (result.text, result.finish_reason, result.model) == ("Grüße, Welt", "stop", "m")
@@ -224,7 +226,7 @@ async def test_a_closed_client_says_so() -> None:
     await client.close()
     await client.close()
     with pytest.raises(ClientClosed):
-        await client.models()
+        await client.list_models()
 
 
 def routes(answers: dict[str, tuple[int, dict[str, Any]]]) -> Behaviour:

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -24,12 +24,13 @@ from wakeful.lmstudio import (
     AuthError,
     ContextOverflow,
     EmptyAnswer,
-    Finished,
+    LMStudioClient,
     LMStudioError,
     MalformedAnswer,
     ModelCrashed,
     NoModelLoaded,
     NotLMStudio,
+    RetryConfig,
     RouteMissing,
     ServerBusy,
     ServerError,
@@ -40,11 +41,15 @@ from wakeful.lmstudio import (
 )
 
 MESSAGES = [{"role": "user", "content": "hello"}]
+ONCE = RetryConfig(max_retries=0)
 QUICK = Timeouts(connect_s=2, first_token_s=0.15, between_tokens_s=0.15, whole_s=0.15, other_s=0.15)
 CALM = Timeouts(connect_s=5, first_token_s=10, between_tokens_s=10, whole_s=10, other_s=10)
 
 
-@pytest.fixture(params=["whole", "stream"])
+Ask = Callable[[], Awaitable[str]]
+
+
+@pytest.fixture(params=["whole", "stream", "blocking whole", "blocking stream"])
 def way(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -59,20 +64,32 @@ async def nothing_is_left() -> AsyncIterator[None]:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def ask(client: AsyncLMStudioClient, way: str) -> str:
-    if way == "whole":
-        return (await client.chat(MESSAGES)).text
-    text = ""
-    async for event in client.stream(MESSAGES):
-        if isinstance(event, Finished):
-            text = event.result.text
-    return text
+@asynccontextmanager
+async def asking(way: str, url: str, timeouts: Timeouts | None = None) -> AsyncGenerator[Ask]:
+    """Asks one question after the other, in this way; nothing but a lost keep-alive race is repeated."""
+    if way.startswith("blocking"):
+        blocking = LMStudioClient(url, timeouts=timeouts, retry=ONCE)
+
+        def read() -> str:
+            return (blocking.chat(MESSAGES) if "whole" in way else blocking.stream(MESSAGES).collect()).text
+
+        try:
+            yield lambda: asyncio.to_thread(read)
+        finally:
+            await asyncio.to_thread(blocking.close)
+        return
+    async with AsyncLMStudioClient(url, timeouts=timeouts, retry=ONCE) as client:
+
+        async def ask() -> str:
+            return (await client.chat(MESSAGES) if way == "whole" else await client.stream(MESSAGES).collect()).text
+
+        yield ask
 
 
 async def failure(behaviour: Behaviour, way: str, timeouts: Timeouts = CALM) -> LMStudioError:
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=timeouts) as client:
+    async with serving(behaviour) as server, asking(way, server.url, timeouts) as ask:
         with pytest.raises(LMStudioError) as caught:
-            await ask(client, way)
+            await ask()
     assert str(caught.value)
     assert caught.value.hint
     return caught.value
@@ -86,17 +103,17 @@ def answering(status: int, body: bytes | dict[str, Any], kind: str = "applicatio
 
 
 async def test_refused(way: str, free_port: int) -> None:
-    async with AsyncLMStudioClient(f"127.0.0.1:{free_port}") as client:
+    async with asking(way, f"127.0.0.1:{free_port}") as ask:
         with pytest.raises(ServerUnreachable, match="No connection") as caught:
-            await ask(client, way)
+            await ask()
     assert caught.value.stage == "connect"
     assert caught.value.retry_helps
 
 
 async def test_unknown_host(way: str) -> None:
-    async with AsyncLMStudioClient("http://no-such-host.invalid:1234") as client:
+    async with asking(way, "http://no-such-host.invalid:1234") as ask:
         with pytest.raises(ServerUnreachable) as caught:
-            await ask(client, way)
+            await ask()
     assert caught.value.attempts == 1
 
 
@@ -117,8 +134,9 @@ async def test_closed_in_the_middle_of_the_head(way: str) -> None:
     assert isinstance(await failure(behaviour, way), ServerUnreachable)
 
 
+@pytest.mark.parametrize("how", ["whole", "stream"])
 @pytest.mark.parametrize("cut", ["reset", "close"])
-async def test_cut_off_in_the_middle_of_the_answer(way: str, cut: str) -> None:
+async def test_cut_off_in_the_middle_of_the_answer(how: str, cut: str) -> None:
     read = asyncio.Event()
 
     async def behaviour(exchange: Exchange) -> None:
@@ -131,8 +149,8 @@ async def test_cut_off_in_the_middle_of_the_answer(way: str, cut: str) -> None:
         else:
             exchange.writer.close()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
-        if way == "whole":
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM, retry=ONCE) as client:
+        if how == "whole":
             with pytest.raises(StreamBroken):
                 await client.chat(MESSAGES)
             return
@@ -195,7 +213,7 @@ async def test_silence_after_the_head(way: str) -> None:
 
     error = await failure(behaviour, way, QUICK)
     assert isinstance(error, ServerTooSlow)
-    assert error.stage == ("first_token" if way == "stream" else "whole")
+    assert error.stage == ("first_token" if "stream" in way else "whole")
 
 
 async def test_silence_after_the_first_token() -> None:
@@ -233,8 +251,8 @@ async def test_slow_tokens_are_progress() -> None:
         await exchange.chunk(delta(finish="stop") + DONE)
         await exchange.end()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=QUICK) as client:
-        assert await ask(client, "stream") == "xxxxxx"
+    async with serving(behaviour) as server, asking("stream", server.url, QUICK) as ask:
+        assert await ask() == "xxxxxx"
 
 
 async def test_a_web_page(way: str) -> None:
@@ -359,9 +377,9 @@ def once_then(first: Callable[[Exchange], None]) -> Behaviour:
 
 @pytest.mark.parametrize("end", [Exchange.reset, close], ids=["reset", "close"])
 async def test_a_kept_connection_that_closes_under_the_next_request(way: str, end: Callable[[Exchange], None]) -> None:
-    async with serving(once_then(end)) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
-        assert await ask(client, way) == "Grüße, Welt"
-        assert await ask(client, way) == "Grüße, Welt"
+    async with serving(once_then(end)) as server, asking(way, server.url, CALM) as ask:
+        assert await ask() == "Grüße, Welt"
+        assert await ask() == "Grüße, Welt"
     assert (len(server.requests), server.connections) == (3, 2)
 
 
@@ -372,10 +390,10 @@ async def test_it_is_sent_again_only_once(way: str) -> None:
         else:
             exchange.reset()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
-        await ask(client, way)
+    async with serving(behaviour) as server, asking(way, server.url, CALM) as ask:
+        await ask()
         with pytest.raises(ServerUnreachable) as caught:
-            await ask(client, way)
+            await ask()
     assert caught.value.attempts == 2
     assert len(server.requests) == 3
 
@@ -388,15 +406,16 @@ async def test_no_second_request_once_a_byte_came(way: str) -> None:
             await exchange.head("text/event-stream" if exchange.streamed else "application/json")
             exchange.reset()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
-        await ask(client, way)
+    async with serving(behaviour) as server, asking(way, server.url, CALM) as ask:
+        await ask()
         with pytest.raises(LMStudioError):
-            await ask(client, way)
+            await ask()
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("how", ["whole", "stream"])
 @pytest.mark.parametrize("stage", ["before the head", "after the head", "between tokens"])
-async def test_cancelling_frees_the_server(way: str, stage: str) -> None:
+async def test_cancelling_frees_the_server(how: str, stage: str) -> None:
     reached = asyncio.Event()
 
     async def behaviour(exchange: Exchange) -> None:
@@ -407,8 +426,8 @@ async def test_cancelling_frees_the_server(way: str, stage: str) -> None:
         reached.set()
         await exchange.gone()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
-        task = asyncio.create_task(ask(client, way))
+    async with serving(behaviour) as server, asking(how, server.url, CALM) as ask:
+        task = asyncio.ensure_future(ask())
         await asyncio.wait_for(reached.wait(), 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -423,7 +442,7 @@ async def test_leaving_a_stream_early_frees_the_server(how: str) -> None:
         await exchange.chunk(delta("x"))
         await exchange.gone()
 
-    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM) as client:
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url, timeouts=CALM, retry=ONCE) as client:
         stream = client.stream(MESSAGES)
         if how == "aclose":
             await anext(stream)
@@ -437,16 +456,16 @@ async def test_leaving_a_stream_early_frees_the_server(how: str) -> None:
 
 
 async def test_a_server_restarted_between_two_calls(way: str) -> None:
-    async with serving(good) as server:
-        port = int(server.url.rsplit(":", 1)[1])
-        client = AsyncLMStudioClient(server.url, timeouts=CALM)
-        await ask(client, way)
-    listener = await asyncio.start_server(_good_once, "127.0.0.1", port)
-    try:
-        assert await ask(client, way) == "Grüße, Welt"
-    finally:
-        listener.close()
-        await client.close()
+    async with AsyncExitStack() as stack:
+        async with serving(good) as server:
+            port = int(server.url.rsplit(":", 1)[1])
+            ask = await stack.enter_async_context(asking(way, server.url, CALM))
+            await ask()
+        listener = await asyncio.start_server(_good_once, "127.0.0.1", port)
+        try:
+            assert await ask() == "Grüße, Welt"
+        finally:
+            listener.close()
 
 
 async def _good_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -483,7 +502,7 @@ async def test_no_connection_comes_about(way: str) -> None:
             with suppress(BlockingIOError):
                 caller.connect(full.getsockname())
         url = f"127.0.0.1:{full.getsockname()[1]}"
-        async with AsyncLMStudioClient(url, timeouts=Timeouts(connect_s=0.2)) as client:
+        async with asking(way, url, Timeouts(connect_s=0.2)) as ask:
             with pytest.raises(ServerTooSlow) as caught:
-                await ask(client, way)
+                await ask()
     assert caught.value.stage == "connect"

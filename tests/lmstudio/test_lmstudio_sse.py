@@ -69,10 +69,8 @@ def test_any_bytes_give_events_or_our_error(chunks: list[bytes]) -> None:
     parser, assembly = SSEParser(max_event_bytes=300), Assembly(wants_json=False)
     try:
         for chunk in chunks:
-            for event in parser.feed(chunk):
-                assembly.feed(event)
-        for event in parser.close():
-            assembly.feed(event)
+            assembly.feed(parser.feed(chunk))
+        assembly.feed(parser.close())
         assembly.result(duration_s=1, first_token_s=1)
     except LMStudioError:
         pass
@@ -109,7 +107,7 @@ json_values = st.recursive(
 def test_any_json_gives_deltas_or_our_error(value: object, name: str) -> None:
     assembly = Assembly(wants_json=True)
     with suppress(LMStudioError):
-        assembly.feed(ServerSentEvent(json.dumps(value).encode(), name))
+        assembly.feed([ServerSentEvent(json.dumps(value).encode(), name)])
         assembly.result(duration_s=1, first_token_s=1)
 
 

@@ -17,7 +17,7 @@ from wakeful.cli.home import home_folder, journal_file
 from wakeful.cli.watching import build_sources
 from wakeful.config import Loaded, Settings
 from wakeful.journal import Journal, JournalError
-from wakeful.lmstudio import AsyncLMStudioClient, LMStudioError, Model
+from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Model
 
 Verdict = Literal["ok", "note", "bad"]
 _SIGN: dict[Verdict, tuple[str, str]] = {
@@ -123,8 +123,8 @@ async def _journal(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
-    token = settings.model.api_token or None
-    async with AsyncLMStudioClient(settings.model.url, api_token=token) as client:
+    token = settings.model.api_token
+    async with AsyncLMStudioClient(settings.model.url, api_token=token, retry=NO_RETRY) as client:
         health = await client.health()
         if health.error is not None:
             yield _without_server(settings, health.error)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wakeful.cli.runtime import Runtime
 from wakeful.config import Settings
-from wakeful.lmstudio import AsyncLMStudioClient, LMStudioError, Timeouts
+from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Timeouts
 from wakeful.mind import ModelFacts, Thinker
 
 OnNews = Callable[[str], None]
@@ -116,7 +116,12 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
 
 def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClient:
     timeouts = Timeouts(first_token_s=settings.model.timeout_s)
-    return AsyncLMStudioClient(url, api_token=token or settings.model.api_token or None, timeouts=timeouts)
+    return AsyncLMStudioClient(
+        url,
+        api_token=token or settings.model.api_token,
+        timeouts=timeouts,
+        retry=NO_RETRY,  # the mind waits for its server by a rule of its own
+    )
 
 
 async def _answers(settings: Settings, url: str) -> bool:

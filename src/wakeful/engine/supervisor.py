@@ -21,7 +21,7 @@ from wakeful.engine.child import ChildSettings
 from wakeful.engine.errors import EngineError, EngineMissing, EngineStopped, ModelFileError, NotEnoughMemory
 from wakeful.engine.gguf import GGUFHeader, read_header
 from wakeful.engine.process import PORT_TAKEN, EngineProcess, exit_words
-from wakeful.lmstudio import AsyncLMStudioClient, Timeouts
+from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, Timeouts
 
 _log = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Engine:
 
     def client(self, *, timeouts: Timeouts | None = None) -> AsyncLMStudioClient:
         """A client for it, to be closed by the caller."""
-        return AsyncLMStudioClient(self.base_url, api_token=self.api_token, timeouts=timeouts)
+        return AsyncLMStudioClient(self.base_url, api_token=self.api_token, timeouts=timeouts, retry=NO_RETRY)
 
     async def wait_ready(self, limit_s: float | None = None) -> None:
         """Return once it listens. Raises EngineError after `limit_s` seconds; None waits for ever."""

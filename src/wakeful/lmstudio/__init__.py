@@ -1,14 +1,20 @@
 """How do we speak to the model server? LM Studio first, and whatever speaks its OpenAI-compatible API."""
 
-from wakeful.lmstudio.chat.assembly import (
+from wakeful.lmstudio.chat.events import (
     ChatEvent,
     ChatResult,
     ContentDelta,
     Finished,
     Message,
+    PromptProgress,
     ReasoningDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallEvent,
     Usage,
+    UsageEvent,
 )
+from wakeful.lmstudio.chat.request import ChatOptions
 from wakeful.lmstudio.chat.stream import ChatStream
 from wakeful.lmstudio.client import AsyncLMStudioClient, ServerHealth, ServerKind
 from wakeful.lmstudio.errors import (
@@ -16,13 +22,17 @@ from wakeful.lmstudio.errors import (
     AnswerTooLarge,
     AuthError,
     BadRequest,
+    CircuitOpen,
     ClientClosed,
     ContextOverflow,
     EmptyAnswer,
     ErrorType,
+    InvalidAddress,
+    InvalidStructure,
     LMStudioError,
     LoadFailed,
     MalformedAnswer,
+    MissingExtra,
     ModelCrashed,
     ModelNotFound,
     ModelStateError,
@@ -37,31 +47,43 @@ from wakeful.lmstudio.errors import (
     ServerUnreachable,
     StreamBroken,
 )
+from wakeful.lmstudio.http.breaker import CircuitBreaker
+from wakeful.lmstudio.http.retry import NO_RETRY, RetryConfig
 from wakeful.lmstudio.http.sse import ServerSentEvent, SSEParser
 from wakeful.lmstudio.models.listing import LoadedInstance, Model, choose_model
 from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
+from wakeful.lmstudio.sync import BlockingChatStream, LMStudioClient
 
 __all__ = [
     "DEFAULT_BASE_URL",
+    "NO_RETRY",
     "AnswerError",
     "AnswerTooLarge",
     "AsyncLMStudioClient",
     "AuthError",
     "BadRequest",
+    "BlockingChatStream",
     "ChatEvent",
+    "ChatOptions",
     "ChatResult",
     "ChatStream",
+    "CircuitBreaker",
+    "CircuitOpen",
     "ClientClosed",
     "ContentDelta",
     "ContextOverflow",
     "EmptyAnswer",
     "ErrorType",
     "Finished",
+    "InvalidAddress",
+    "InvalidStructure",
+    "LMStudioClient",
     "LMStudioError",
     "LoadFailed",
     "LoadedInstance",
     "MalformedAnswer",
     "Message",
+    "MissingExtra",
     "Model",
     "ModelCrashed",
     "ModelNotFound",
@@ -69,8 +91,10 @@ __all__ = [
     "ModelUnloaded",
     "NoModelLoaded",
     "NotLMStudio",
+    "PromptProgress",
     "ReasoningDelta",
     "RequestRefused",
+    "RetryConfig",
     "RouteMissing",
     "SSEParser",
     "ServerBusy",
@@ -82,7 +106,11 @@ __all__ = [
     "ServerUnreachable",
     "StreamBroken",
     "Timeouts",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolCallEvent",
     "Usage",
+    "UsageEvent",
     "choose_model",
     "normalise_base_url",
 ]

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self, Unpack
 
-from wakeful.lmstudio.chat.assembly import Assembly, ChatResult, Message, chat_body
+from wakeful.lmstudio.chat.assembly import Assembly
+from wakeful.lmstudio.chat.events import ChatResult, ContentDelta, Finished, Message, PromptProgress, ReasoningDelta
+from wakeful.lmstudio.chat.request import ChatOptions, chat_body
+from wakeful.lmstudio.chat.stream import PATH as CHAT_PATH
 from wakeful.lmstudio.chat.stream import ChatStream, feed_whole
 from wakeful.lmstudio.errors import (
     LMStudioError,
@@ -17,7 +20,10 @@ from wakeful.lmstudio.errors import (
     ServerTooSlow,
     ServerUnreachable,
 )
-from wakeful.lmstudio.http.transport import Transport
+from wakeful.lmstudio.http.attempts import Attempts
+from wakeful.lmstudio.http.breaker import CircuitBreaker
+from wakeful.lmstudio.http.retry import RetryConfig
+from wakeful.lmstudio.http.transport import OnRetry, Transport
 from wakeful.lmstudio.http.wire import as_list, as_object
 from wakeful.lmstudio.models.listing import (
     Model,
@@ -27,7 +33,7 @@ from wakeful.lmstudio.models.listing import (
     models_from_v1,
     with_props,
 )
-from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
+from wakeful.lmstudio.settings import Timeouts, connection, normalise_base_url
 
 ServerKind = Literal["lmstudio", "llama.cpp", "other", "unknown"]
 
@@ -58,30 +64,43 @@ class ServerHealth:
 class AsyncLMStudioClient:
     """A client for LM Studio and for servers that speak its OpenAI-compatible API, such as llama.cpp's.
 
-    base_url: `host:port` or a URL, with or without `/v1`; ValueError when it is neither
-    api_token: sent as a bearer token
+    base_url: `host:port` or a URL, with or without `/v1`; None asks the environment and `wakeful.toml`
+    api_token: sent as a bearer token; None asks them too, "" is none
+    retry: what is sent again by itself, see `RetryConfig`; on_retry: is told, with the seconds until then
+    breaker: leaves a server alone for a while that fails again and again; None never does
     Every method raises LMStudioError and nothing else for what the server or the network does. Nothing is
     sent before the first call. Use it as `async with`, or call `close`.
     """
 
     def __init__(
         self,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str | None = None,
         *,
         api_token: str | None = None,
         timeouts: Timeouts | None = None,
+        retry: RetryConfig | None = None,
+        on_retry: OnRetry | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
-        self._transport = Transport(normalise_base_url(base_url), api_token=api_token, timeouts=timeouts or Timeouts())
+        where = connection(base_url, api_token=api_token, timeouts=timeouts)
+        self.transport = Transport(
+            where.base_url,
+            api_token=where.api_token,
+            timeouts=where.timeouts,
+            retry=retry or RetryConfig(),
+            on_retry=on_retry,
+            breaker=breaker,
+        )
         self._counts_tokens = True
 
     @property
     def base_url(self) -> str:
         """The server's root, without `/v1`; set it when the server has moved."""
-        return self._transport.base_url
+        return self.transport.base_url
 
     @base_url.setter
     def base_url(self, base_url: str) -> None:
-        self._transport.base_url = normalise_base_url(base_url)
+        self.transport.base_url = normalise_base_url(base_url)
         self._counts_tokens = True
 
     async def __aenter__(self) -> Self:
@@ -94,14 +113,14 @@ class AsyncLMStudioClient:
 
     async def close(self) -> None:
         """Close all connections; answers that are still coming break off."""
-        await self._transport.close()
+        await self.transport.close()
 
-    async def models(self) -> list[Model]:
+    async def list_models(self) -> list[Model]:
         """What the server offers, from the list that tells most: LM Studio's own two, else OpenAI's."""
         refusal: LMStudioError | None = None
         for path, read in _LISTS:
             try:
-                data = await self._transport.json("GET", path)
+                data = await self.transport.json("GET", path)
             except RouteMissing as error:
                 refusal = error
                 continue
@@ -111,75 +130,77 @@ class AsyncLMStudioClient:
 
     async def loaded_model(self, wanted: str = "", *, may_load: bool = False) -> Model:
         """The model to think with, never one whose loading would evict another: see `choose_model`."""
-        return choose_model(await self.models(), wanted, may_load=may_load)
+        return choose_model(await self.list_models(), wanted, may_load=may_load)
 
-    async def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        model: str = "",
-        json_schema: Mapping[str, Any] | None = None,
-        schema_name: str = "answer",
-        max_tokens: int = 1024,
-        temperature: float | None = None,
-        cache_prompt: bool = True,
-        extra: Mapping[str, Any] | None = None,
-    ) -> ChatResult:
-        """The answer in one piece; parameters as for `stream`, which notices a hanging server much sooner."""
-        body = chat_body(
-            messages,
-            model=model,
-            stream=False,
-            json_schema=json_schema,
-            schema_name=schema_name,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            cache_prompt=cache_prompt,
-            extra=extra,
-        )
+    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
+        """The answer in one piece. `stream` notices a hanging server much sooner, and so is used with `limit_s`."""
+        if options.get("limit_s") is not None:
+            return await self.stream(messages, **options).collect()
+        body = chat_body(messages, options, stream=False)
+        attempts = Attempts(self.transport)
+        while True:
+            try:
+                return await self._whole(body, wants_json=options.get("json_schema") is not None)
+            except LMStudioError as error:
+                if not await attempts.again(error):
+                    raise
+
+    async def _whole(self, body: bytes, *, wants_json: bool) -> ChatResult:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
-        limit_s = self._transport.timeouts.whole_s
-        assembly = Assembly(wants_json=json_schema is not None)
-        async with self._transport.open("POST", "/v1/chat/completions", body, head_s=limit_s) as reply:
+        limit_s = self.transport.timeouts.whole_s
+        assembly = Assembly(wants_json=wants_json)
+        async with self.transport.open("POST", CHAT_PATH, body, head_s=limit_s) as reply:
             answer = await reply.read_all(started_s + limit_s, "whole")
-        feed_whole(assembly, reply, answer)
+            feed_whole(assembly, reply, answer)
         duration_s = loop.time() - started_s
         return assembly.result(duration_s=duration_s, first_token_s=duration_s)
 
-    def stream(
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> ChatStream:
+        """The answer as it is generated: `async for event in client.stream(…)`, `Finished` last."""
+        return ChatStream(
+            self.transport,
+            chat_body(messages, options, stream=True),
+            wants_json=options.get("json_schema") is not None,
+            limit_s=options.get("limit_s"),
+        )
+
+    async def respond(
         self,
         messages: Sequence[Message],
         *,
-        model: str = "",
-        json_schema: Mapping[str, Any] | None = None,
-        schema_name: str = "answer",
-        max_tokens: int = 1024,
-        temperature: float | None = None,
-        cache_prompt: bool = True,
-        extra: Mapping[str, Any] | None = None,
-    ) -> ChatStream:
-        """The answer as it is generated: `async for event in client.stream(…)`, `Finished` last.
+        on_prompt_processing_progress: Callable[[float], object] | None = None,
+        on_first_token: Callable[[], object] | None = None,
+        on_fragment: Callable[[ContentDelta | ReasoningDelta], object] | None = None,
+        on_message: Callable[[ChatResult], object] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResult:
+        """The answer, streamed to callbacks while it is generated.
 
-        model: a model's `id`; "" for whichever is loaded
-        json_schema: the answer is held to it; it may still be cut off, see `ChatResult.finish_reason`
-        max_tokens: of the answer, reasoning included; never unlimited, since a model may loop
-        temperature: None leaves it to the server
-        cache_prompt: False forbids reuse of what was read before (llama.cpp only)
-        extra: further fields of the request, which win over all others
+        on_prompt_processing_progress: called with the share of the prompt that is read, in [0, 1], where the
+            server tells (llama.cpp)
         """
-        body = chat_body(
-            messages,
-            model=model,
-            stream=True,
-            json_schema=json_schema,
-            schema_name=schema_name,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            cache_prompt=cache_prompt,
-            extra=extra,
-        )
-        return ChatStream(self._transport, body, wants_json=json_schema is not None)
+        if on_prompt_processing_progress is not None:
+            options["extra"] = {"return_progress": True, **(options.get("extra") or {})}
+        async with self.stream(messages, **options) as stream:
+            async for event in stream:
+                match event:
+                    case PromptProgress():
+                        if on_prompt_processing_progress is not None and event.total > 0:
+                            on_prompt_processing_progress(min(1.0, event.processed / event.total))
+                    case ContentDelta() | ReasoningDelta():
+                        if on_first_token is not None:
+                            on_first_token()
+                            on_first_token = None
+                        if on_fragment is not None:
+                            on_fragment(event)
+                    case Finished():
+                        if on_message is not None:
+                            on_message(event.result)
+                        return event.result
+                    case _:
+                        pass
+        raise AssertionError("a stream ends with Finished or an error: please report this")
 
     async def count_tokens(self, text: str | Sequence[Message]) -> int | None:
         """Tokens of a text, or of messages laid out in the model's own template.
@@ -191,10 +212,10 @@ class AsyncLMStudioClient:
         try:
             adds_special = not isinstance(text, str)  # such as a token for the beginning, where the model wants one
             if not isinstance(text, str):
-                laid_out = await self._transport.json("POST", "/apply-template", {"messages": list(text)})
+                laid_out = await self.transport.json("POST", "/apply-template", {"messages": list(text)})
                 text = str(as_object(laid_out).get("prompt", ""))
             body = {"content": text, "parse_special": True, "add_special": adds_special}
-            counted = as_object(await self._transport.json("POST", "/tokenize", body))
+            counted = as_object(await self.transport.json("POST", "/tokenize", body))
             if "tokens" in counted:
                 return len(as_list(counted["tokens"]))
         except (RouteMissing, NotLMStudio):
@@ -215,7 +236,7 @@ class AsyncLMStudioClient:
         try:
             kind = "lmstudio" if await self._greets() else "other"
             latency_s = loop.time() - started_s
-            models = await self.models()
+            models = await self.list_models()
             if kind == "other" and any(model.format == "gguf" for model in models):
                 kind = "llama.cpp"
         except LMStudioError as error:
@@ -253,12 +274,14 @@ class AsyncLMStudioClient:
                 wait_s = min(longest_wait_s, wait_s * 2)
             else:
                 break
+        if self.transport.breaker is not None:
+            self.transport.breaker.reset()
         self._counts_tokens = True
 
     async def _greets(self) -> bool:
         """Whether it says that it is LM Studio. Raises only when no server in working order answers."""
         try:
-            greeting = await self._transport.json("GET", "/lmstudio-greeting")
+            greeting = await self.transport.json("GET", "/lmstudio-greeting", guarded=False)
         except (ServerUnreachable, ServerTooSlow, ServerError):
             raise
         except LMStudioError:
@@ -270,7 +293,7 @@ class AsyncLMStudioClient:
         if len(models) != 1 or models[0].context_length is not None:
             return models
         try:
-            props = await self._transport.json("GET", "/props")
+            props = await self.transport.json("GET", "/props")
         except LMStudioError:
             return models  # not llama.cpp: the length stays unknown
         return [with_props(models[0], props)]

@@ -135,7 +135,7 @@ class CircuitOpen(ServerUnreachable):
     default_hint = "It is tried again by itself; see what is wrong with the server meanwhile."
 
     def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
-        super().__init__(message, attempts=0)
+        super().__init__(message, stage="connect", attempts=0)
         self.retry_after_s = retry_after_s
 
 

@@ -1,122 +1,51 @@
-"""A chat request's body, and how the pieces of its answer become one result. No I/O."""
+"""How the pieces of an answer become typed events and, in the end, one result. No I/O."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from wakeful.lmstudio.chat.events import (
+    ChatEvent,
+    ChatResult,
+    ContentDelta,
+    Interruption,
+    PromptProgress,
+    ReasoningDelta,
+    ToolCall,
+    ToolCallEvent,
+    Usage,
+    UsageEvent,
+)
+from wakeful.lmstudio.chat.thinking import ThinkSplitter, split_unopened
+from wakeful.lmstudio.chat.tool_calls import ToolCallAssembler
+from wakeful.lmstudio.chat.wire import KNOWN, WireAnswer, WireChoice, WireTimings, WireUsage
 from wakeful.lmstudio.errors import EmptyAnswer, LMStudioError, MalformedAnswer
 from wakeful.lmstudio.http.classify import classify, error_from
 from wakeful.lmstudio.http.sse import ServerSentEvent
-from wakeful.lmstudio.http.wire import WireAnswer, WireTimings, WireUsage
-
-Message = Mapping[str, Any]
-"""One message as the OpenAI API has it: {"role": …, "content": …}."""
+from wakeful.lmstudio.http.wire import as_object
 
 _decoder = msgspec.json.Decoder(WireAnswer)
-
-
-@dataclass(frozen=True, slots=True)
-class ContentDelta:
-    """The next piece of the answer itself."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """The next piece of what the model thinks before it answers."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one request; None where the server does not say.
-
-    cached_tokens: prompt tokens that did not have to be read again
-    """
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatResult:
-    """A complete answer.
-
-    finish_reason: `stop`, `tool_calls`, or `length`: cut off by `max_tokens` or the context, JSON in it too
-    evaluated_tokens: prompt tokens that the engine really read, cached ones left out; None where not said
-    model: the one that answered, which need not be the one that was asked
-    duration_s, first_token_s: seconds from sending the request; of a whole answer both are the same
-    """
-
-    text: str
-    reasoning: str
-    finish_reason: str
-    usage: Usage
-    evaluated_tokens: int | None
-    model: str
-    duration_s: float
-    first_token_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The stream came to its proper end."""
-
-    result: ChatResult
-
-
-ChatEvent = ContentDelta | ReasoningDelta | Finished
-
-
-def chat_body(
-    messages: Sequence[Message],
-    *,
-    model: str,
-    stream: bool,
-    json_schema: Mapping[str, Any] | None,
-    schema_name: str,
-    max_tokens: int,
-    temperature: float | None,
-    cache_prompt: bool,
-    extra: Mapping[str, Any] | None,
-) -> bytes:
-    """The request as JSON, always in the same order of fields, so that equal requests are equal bytes."""
-    body: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, "stream": stream}
-    if model:
-        body["model"] = model
-    if stream:
-        body["stream_options"] = {"include_usage": True}
-    if temperature is not None:
-        body["temperature"] = temperature
-    if json_schema is not None:
-        # never `json_object`: LM Studio answers 400 to it
-        held = {"name": schema_name, "strict": True, "schema": json_schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": held}
-    if not cache_prompt:
-        body["cache_prompt"] = False
-    if extra:
-        body.update(extra)
-    return msgspec.json.encode(body)
 
 
 class Assembly:
     """Gathers the pieces of one answer. wants_json: whether the answer is held to a JSON schema."""
 
-    def __init__(self, *, wants_json: bool) -> None:
+    def __init__(self, *, wants_json: bool = False) -> None:
         self._wants_json = wants_json
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._thinking = ThinkSplitter()
+        self._calls = ToolCallAssembler()
+        self._has_calls = False
         self._model = ""
         self._usage: WireUsage | None = None
         self._timings: WireTimings | None = None
+        self._extra: dict[str, Any] = {}
+        self.tool_calls: tuple[ToolCall, ...] = ()
         self.finish_reason = ""
         self.done = False
+        self.chunks = 0
 
     @property
     def text(self) -> str:
@@ -131,79 +60,125 @@ class Assembly:
     @property
     def began(self) -> bool:
         """Whether anything of the answer has come."""
-        return bool(self._text or self._reasoning or self.finish_reason)
+        return bool(self.chunks or self.finish_reason)
 
-    def feed(self, event: ServerSentEvent) -> list[ContentDelta | ReasoningDelta]:
-        """What an event of the stream adds.
+    def feed(self, events: Iterable[ServerSentEvent]) -> list[ChatEvent]:
+        """What events of the stream add.
 
-        Raises the error that the event tells of, and MalformedAnswer when it can't be read; both with the
+        Raises the error that an event tells of, and MalformedAnswer when one can't be read; both with the
         text so far.
         """
-        data = event.data.strip()
-        if not data:
-            return []
-        if data == b"[DONE]":
-            self.done = True
-            return []
-        answer = self._decode(data)
-        if event.name == "error" and not answer.failed:
-            raise self._failure(data)
-        return self.add(answer)
+        out: list[ChatEvent] = []
+        for event in events:
+            data = event.data
+            if data[:1] != b"{":
+                data = data.strip()
+                if not data:
+                    continue
+                if data == b"[DONE]":
+                    self.done = True
+                    continue
+            answer = self._decode(data)
+            if event.name == "error" and not answer.failed:
+                raise self._failure(data)
+            self._add(answer, data, out)
+        return out
 
-    def feed_whole(self, data: bytes) -> None:
-        """A whole answer. Raises as `feed` does."""
-        self.add(self._decode(data))
+    def feed_whole(self, data: bytes) -> list[ChatEvent]:
+        """What a whole answer holds. Raises as `feed` does."""
+        out: list[ChatEvent] = []
+        self._add(self._decode(data), data, out)
         self.done = True
+        return out
 
-    def add(self, answer: WireAnswer) -> list[ContentDelta | ReasoningDelta]:
-        """What a decoded answer, or piece of one, adds. Raises the error that it tells of."""
-        if answer.failed:
+    def _add(self, answer: WireAnswer, data: bytes, out: list[ChatEvent]) -> None:
+        if answer.error and answer.failed:
             raise self._failure(bytes(answer.error))
-        self._model = answer.model or self._model
-        self._usage = answer.usage or self._usage
-        self._timings = answer.timings or self._timings
-        if not answer.choices:
-            return []
-        choice = answer.choices[0]
-        self.finish_reason = choice.finish_reason or self.finish_reason
+        if answer.model:
+            self._model = answer.model
+        if answer.choices:
+            self._choice(answer.choices[0], out)
+        if answer.prompt_progress is not None:
+            read = answer.prompt_progress
+            out.append(PromptProgress(read.processed, read.total, read.cache))
+        if answer.timings is not None:
+            self._timings = answer.timings
+        if answer.usage is not None:
+            self._usage = answer.usage
+            self._extra |= _unknown(data)
+            out.append(UsageEvent(_usage(self._usage, self._timings)))
+
+    def _choice(self, choice: WireChoice, out: list[ChatEvent]) -> None:
         piece = choice.delta or choice.message
-        if piece is None:
-            return []
-        deltas: list[ContentDelta | ReasoningDelta] = []
-        if reasoning := piece.reasoning_content or piece.reasoning:
-            self._reasoning.append(reasoning)
-            deltas.append(ReasoningDelta(reasoning))
-        if piece.content:
-            self._text.append(piece.content)
-            deltas.append(ContentDelta(piece.content))
-        return deltas
+        if piece is not None:
+            if reasoning := piece.reasoning_content or piece.reasoning:
+                self.chunks += 1
+                self._reasoning.append(reasoning)
+                out.append(ReasoningDelta(reasoning))
+            if content := piece.content:
+                self.chunks += 1
+                if self._thinking.decided:
+                    self._text.append(content)
+                    out.append(ContentDelta(content))
+                else:
+                    self._keep(self._thinking.feed(content), out)
+            if piece.tool_calls:
+                self.chunks += 1
+                self._has_calls = True
+                out += self._calls.feed(piece.tool_calls)
+        if choice.finish_reason:
+            self._finish(choice.finish_reason, out)
+
+    def _finish(self, reason: str, out: list[ChatEvent]) -> None:
+        self.finish_reason = reason
+        self._keep(self._thinking.close(), out)
+        if self._has_calls and not self.tool_calls:
+            self.tool_calls = tuple(self._calls.finish())
+            out += [ToolCallEvent(call) for call in self.tool_calls]
+
+    def _keep(self, deltas: list[ContentDelta | ReasoningDelta], out: list[ChatEvent]) -> None:
+        for delta in deltas:
+            (self._text if isinstance(delta, ContentDelta) else self._reasoning).append(delta.text)
+        out += deltas
 
     def result(self, *, duration_s: float, first_token_s: float) -> ChatResult:
-        """The complete answer. Raises EmptyAnswer when there is nothing in it."""
-        text, reasoning = self.text, self.reasoning
-        if not text.strip() and self._wants_json and _is_object(reasoning):
-            text, reasoning = (
-                reasoning,
-                "",
-            )  # some reasoning models put the JSON there and leave the content empty
-        if not text.strip():
-            raise self._empty(reasoning, duration_s)
+        """The whole answer. Raises EmptyAnswer when there is nothing in it."""
+        result = self.so_far(duration_s=duration_s, first_token_s=first_token_s)
+        if not result.reasoning:
+            thought, answer = split_unopened(result.text)
+            if thought:
+                result = msgspec.structs.replace(result, text=answer, reasoning=thought)
+        if not result.text.strip() and self._wants_json and _is_object(result.reasoning):
+            # some reasoning models put the JSON there and leave the content empty
+            return msgspec.structs.replace(result, text=result.reasoning, reasoning="")
+        if not result.text.strip() and not result.tool_calls:
+            raise _empty(result.reasoning, duration_s)
+        return result
+
+    def so_far(self, *, duration_s: float, first_token_s: float, interrupted: Interruption = "") -> ChatResult:
+        """The answer as far as it has come."""
+        if interrupted:
+            self._keep(self._thinking.close(), [])
         usage = _usage(self._usage, self._timings)
         return ChatResult(
-            text=text,
-            reasoning=reasoning,
+            text=self.text,
+            reasoning=self.reasoning,
             finish_reason=self.finish_reason,
             usage=usage,
             evaluated_tokens=_evaluated(usage, self._timings),
             model=self._model,
             duration_s=duration_s,
             first_token_s=first_token_s,
+            tool_calls=self.tool_calls,
+            chunks=self.chunks,
+            interrupted=interrupted,
+            extra=self._extra,
         )
 
     def _decode(self, data: bytes) -> WireAnswer:
         try:
             return _decoder.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             shown = data[:120].decode("utf-8", "replace")
             raise MalformedAnswer(
                 f"The server sent a piece of an answer that can't be read: {error}.",
@@ -218,15 +193,25 @@ class Assembly:
             said = raw.decode("utf-8", "replace")
         return classify(200, error_from(said, "", raw.decode("utf-8", "replace")), partial=self.text)
 
-    def _empty(self, reasoning: str, waited_s: float) -> EmptyAnswer:
-        if reasoning:
-            return EmptyAnswer(
-                "The model reasoned and then gave no answer.",
-                reasoning=reasoning,
-                waited_s=waited_s,
-                hint="Raise `max_tokens`, or switch reasoning off.",
-            )
-        return EmptyAnswer("The server reported success but sent no text at all.", waited_s=waited_s)
+
+def _empty(reasoning: str, waited_s: float) -> EmptyAnswer:
+    if reasoning:
+        return EmptyAnswer(
+            "The model reasoned and then gave no answer.",
+            reasoning=reasoning,
+            waited_s=waited_s,
+            hint="Raise `max_tokens`, or switch reasoning off.",
+        )
+    return EmptyAnswer("The server reported success but sent no text at all.", waited_s=waited_s)
+
+
+def _unknown(data: bytes) -> dict[str, Any]:
+    """The fields that we do not know, such as LM Studio's `stats`; once an answer, so its cost does not matter."""
+    try:
+        fields = as_object(msgspec.json.decode(data))
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return {name: value for name, value in fields.items() if name not in KNOWN}
 
 
 def _usage(usage: WireUsage | None, timings: WireTimings | None) -> Usage:

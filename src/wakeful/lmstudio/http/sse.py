@@ -4,7 +4,7 @@ Source: WHATWG HTML, section 9.2.6 "Interpreting an event stream"; `id:` and `re
 since a generation can't be resumed by reconnecting.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from wakeful.lmstudio.errors import AnswerTooLarge
 
@@ -12,10 +12,11 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 """The largest single event we hold: far above any real one (a whole answer is below 1 MB)."""
 
 _BOM = b"\xef\xbb\xbf"
+_SMALL_BYTES = 64 * 1024
+"""What may be put together again and again without costing more than reading it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
     """One event. data: its data lines joined by newlines, as bytes; name: "" for an unnamed one."""
 
     data: bytes
@@ -41,6 +42,8 @@ class SSEParser:
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes, oldest first. Raises AnswerTooLarge."""
         events: list[ServerSentEvent] = []
+        if self._between_lines_only and b"\r" not in data and len(self._rest) < _SMALL_BYTES:
+            data = self._feed_whole_events(data, events)
         if self._after_cr and data:
             self._after_cr = False
             if data[:1] == b"\n":  # a CRLF cut in two: its line was ended by the CR
@@ -61,6 +64,34 @@ class SSEParser:
             self._line(line, events)
         self._keep(rest)
         return events
+
+    @property
+    def _between_lines_only(self) -> bool:
+        """Whether nothing of an unfinished event is held but the beginning of its first line."""
+        return not (self._data or self._name or self._after_cr or self._at_start)
+
+    def _feed_whole_events(self, data: bytes, events: list[ServerSentEvent]) -> bytes:
+        """Take the whole events at the beginning of `data`; gives what is left of it.
+
+        The short way for what servers really send: thousands of events of one data line each.
+        """
+        if self._rest:
+            data = bytes(self._rest) + data
+            self._rest.clear()
+        end = data.rfind(b"\n\n")
+        if end < 0:
+            return data
+        whole, rest = data[:end], data[end + 2 :]
+        if whole[:6] == b"data: " and len(whole) <= self._max:
+            each = whole[6:].split(b"\n\ndata: ")
+            if whole.count(b"\n") == 2 * len(each) - 2:  # no line breaks but those between: one data line each
+                events += map(ServerSentEvent, each)
+                return rest
+        for event in whole.split(b"\n\n"):
+            for line in event.split(b"\n"):
+                self._line(line, events)
+            self._line(b"", events)
+        return rest
 
     def close(self) -> list[ServerSentEvent]:
         """The event that the stream left without the blank line after it, if any; servers do that."""

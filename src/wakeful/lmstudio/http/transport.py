@@ -1,10 +1,11 @@
 """One request and its answer over HTTP: connections, deadlines, and foreign errors mapped to ours."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import aiohttp
@@ -21,8 +22,12 @@ from wakeful.lmstudio.errors import (
     Stage,
     StreamBroken,
 )
+from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.classify import classify_response, shorten
+from wakeful.lmstudio.http.retry import NO_RETRY, RetryConfig
 from wakeful.lmstudio.settings import Timeouts
+
+OnRetry = Callable[[LMStudioError, float], object]
 
 IDLE_EXPIRY_S = 4.0
 """How long an unused connection is kept: LM Studio closes it after 5 s; a request sent just then is lost."""
@@ -65,9 +70,15 @@ class Reply:
 
         Raises ServerTooSlow, StreamBroken.
         """
-        try:
+        with self._told(stage):
             async with asyncio.timeout_at(deadline_s):
                 return await self._response.content.readany()
+
+    @contextmanager
+    def _told(self, stage: Stage) -> Generator[None, None, None]:
+        """Failures of reading as errors of ours."""
+        try:
+            yield
         except TimeoutError as error:
             raise too_slow(self.attempt, stage) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -82,10 +93,14 @@ class Reply:
     async def read_all(self, deadline_s: float, stage: Stage) -> bytes:
         """The whole body. Raises as `read` does, and AnswerTooLarge."""
         body = bytearray()
-        while piece := await self.read(deadline_s, stage):
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                raise AnswerTooLarge(f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status)
+        with self._told(stage):
+            async with asyncio.timeout_at(deadline_s):
+                while piece := await self._response.content.readany():
+                    body += piece
+                    if len(body) > MAX_BODY_BYTES:
+                        raise AnswerTooLarge(
+                            f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status
+                        )
         return bytes(body)
 
     async def drain(self) -> None:
@@ -105,12 +120,44 @@ class Reply:
             self._response.close()
 
 
-class Transport:
-    """Connections to one server."""
+_on_its_way: ContextVar[Attempt] = ContextVar("_on_its_way")
 
-    def __init__(self, base_url: str, *, api_token: str | None, timeouts: Timeouts) -> None:
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells each attempt whether its connection was used before (aiohttp's tracing would cost 20 µs a request)."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol: Any = connection.protocol
+        _on_its_way.get().reused = getattr(protocol, "wakeful_used", False)
+        protocol.wakeful_used = True
+        return connection
+
+
+class Transport:
+    """Connections to one server, and the rules under which requests go there.
+
+    retry, on_retry: what is sent again, and who is told of it, with the error and the seconds until then
+    breaker: None lets every request through
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_token: str = "",
+        timeouts: Timeouts,
+        retry: RetryConfig = NO_RETRY,
+        on_retry: OnRetry | None = None,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
         self.base_url = base_url
         self.timeouts = timeouts
+        self.retry = retry
+        self.on_retry = on_retry
+        self.breaker = breaker
         self._headers = {"Authorization": f"Bearer {api_token}"} if api_token else {}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -123,25 +170,42 @@ class Transport:
             await session.close()
 
     @asynccontextmanager
-    async def open(self, method: str, path: str, body: bytes | None, *, head_s: float) -> AsyncGenerator[Reply, None]:
+    async def open(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        head_s: float,
+        guarded: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> AsyncGenerator[Reply, None]:
         """Send a request and give its answer once its head is there, whatever its status.
 
         However the block is left, the connection is dropped unless the answer was read to its end.
-        head_s: how long the head may take
-        Raises ServerUnreachable, ServerTooSlow, NotLMStudio, ClientClosed.
+        head_s: how long the head may take; guarded: whether the circuit breaker has a say
+        headers: further ones
+        Raises ServerUnreachable, ServerTooSlow, NotLMStudio, ClientClosed, CircuitOpen.
         """
-        attempt = Attempt(method, self.base_url + path, asyncio.get_running_loop().time())
-        reply = await self._send(attempt, body, head_s)
-        try:
-            yield reply
-        finally:
-            reply.close()
+        loop = asyncio.get_running_loop()
+        with self.breaker.guard(loop.time) if guarded and self.breaker is not None else nullcontext():
+            attempt = Attempt(method, self.base_url + path, loop.time())
+            reply = await self._send(attempt, body, head_s, headers)
+            try:
+                yield reply
+            finally:
+                reply.close()
 
-    async def json(self, method: str, path: str, payload: Any = None) -> Any:
-        """A short request with a JSON answer. Raises LMStudioError."""
-        limit_s = self.timeouts.other_s
+    async def json(
+        self, method: str, path: str, payload: Any = None, *, limit_s: float | None = None, guarded: bool = True
+    ) -> Any:
+        """A short request with a JSON answer, sent once. limit_s: `Timeouts.other_s` unless given.
+
+        Raises LMStudioError.
+        """
+        limit_s = self.timeouts.other_s if limit_s is None else limit_s
         body = None if payload is None else msgspec.json.encode(payload)
-        async with self.open(method, path, body, head_s=limit_s) as reply:
+        async with self.open(method, path, body, head_s=limit_s, guarded=guarded) as reply:
             raw = await reply.read_all(asyncio.get_running_loop().time() + limit_s, "whole")
         check(reply, raw)
         try:
@@ -149,24 +213,29 @@ class Transport:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise unreadable(reply, raw) from error
 
-    async def _send(self, attempt: Attempt, body: bytes | None, head_s: float) -> Reply:
+    async def _send(self, attempt: Attempt, body: bytes | None, head_s: float, headers: Mapping[str, str]) -> Reply:
         """Send once more only if a reused connection turned out to be closed before a byte of the answer.
 
         Such a request met the server's idle expiry: it was not read, so that it can't be acted on twice.
         """
         try:
-            return await self._send_once(attempt, body, head_s)
+            return await self._send_once(attempt, body, head_s, headers)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if not attempt.reused or isinstance(error, aiohttp.ClientConnectorError):
                 _raise_unreachable(attempt, error)
         attempt.attempts += 1
         try:
-            return await self._send_once(attempt, body, head_s)
+            return await self._send_once(attempt, body, head_s, headers)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             _raise_unreachable(attempt, error)
 
-    async def _send_once(self, attempt: Attempt, body: bytes | None, head_s: float) -> Reply:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+    async def _send_once(
+        self, attempt: Attempt, body: bytes | None, head_s: float, headers: Mapping[str, str]
+    ) -> Reply:
+        if body is not None:
+            headers = {"Content-Type": "application/json", **headers}
+        _on_its_way.set(attempt)
+        attempt.reused = False
         try:
             async with asyncio.timeout(head_s):
                 response = await self._open_session().request(
@@ -175,7 +244,6 @@ class Transport:
                     data=body,
                     headers=headers,
                     allow_redirects=False,
-                    trace_request_ctx=attempt,
                 )
         except aiohttp.ConnectionTimeoutError as error:
             raise too_slow(attempt, "connect") from error
@@ -195,15 +263,10 @@ class Transport:
         if self._closed:
             raise ClientClosed("The client is closed.")
         if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_reuseconn.append(_on_reused)
-            tracing.on_connection_create_start.append(_on_created)
-            # A reused connection is told from a new one by tracing; aiohttp offers no other way.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_EXPIRY_S),
+                connector=_Connector(limit=0, keepalive_timeout=IDLE_EXPIRY_S),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.timeouts.connect_s),
                 headers=self._headers,
-                trace_configs=[tracing],
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
@@ -262,17 +325,3 @@ def _raise_unreachable(attempt: Attempt, error: aiohttp.ClientError) -> NoReturn
 
 def _words(error: BaseException) -> str:
     return shorten(str(error), 160) or type(error).__name__
-
-
-async def _on_reused(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
-) -> None:
-    context.trace_request_ctx.reused = True
-
-
-async def _on_created(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceConnectionCreateStartParams,
-) -> None:
-    context.trace_request_ctx.reused = False

@@ -1,0 +1,126 @@
+"""The blocking client: the same answers, from threads, without a loop of one's own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from raw_server import Behaviour, Exchange, RawServer, delta, good, serving
+
+from wakeful.lmstudio import (
+    AsyncLMStudioClient,
+    ClientClosed,
+    ContentDelta,
+    Finished,
+    LMStudioClient,
+    ServerUnreachable,
+)
+
+MESSAGES = [{"role": "user", "content": "hello"}]
+
+
+class Elsewhere:
+    """A raw server in a thread with a loop of its own."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.server: RawServer
+        self._loop: asyncio.AbstractEventLoop
+        self._down: asyncio.Event
+
+    async def _serve(self) -> None:
+        self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
+        async with serving(self._behaviour) as self.server:
+            self._up.set()
+            await self._down.wait()
+
+    def __enter__(self) -> RawServer:
+        self._thread.start()
+        assert self._up.wait(10)
+        return self.server
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._down.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    with Elsewhere(good) as server:
+        yield server
+
+
+def test_whole_and_streamed(server: RawServer) -> None:
+    with LMStudioClient(server.url) as client:
+        assert client.chat(MESSAGES).text == "Grüße, Welt"
+        with client.stream(MESSAGES) as stream:
+            texts = [event.text for event in stream if isinstance(event, ContentDelta)]
+            assert texts == ["Grüße, ", "Welt"]
+            assert stream.result is not None
+            assert stream.result.text == stream.text
+        assert client.stream(MESSAGES).collect().text == "Grüße, Welt"
+
+
+def test_callbacks_run_before_the_answer_is_given(server: RawServer) -> None:
+    seen: list[Any] = []
+    with LMStudioClient(server.url) as client:
+        result = client.respond(MESSAGES, on_fragment=seen.append)
+    assert "".join(each.text for each in seen) == result.text
+
+
+def test_many_threads_share_one_client(server: RawServer) -> None:
+    with LMStudioClient(server.url) as client, ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(client.chat, MESSAGES) for _ in range(40)]
+        results = [answer.result().text for answer in answers]
+    assert results == ["Grüße, Welt"] * 40
+
+
+def test_a_stream_is_cancelled_from_another_thread() -> None:
+    async def half(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.chunk(delta("one "))
+        await exchange.gone()
+
+    with Elsewhere(half) as server, LMStudioClient(server.url) as client:
+        stream = client.stream(MESSAGES)
+        assert next(stream) == ContentDelta("one ")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(next, stream)
+            while not stream.inner.waits:
+                threading.Event().wait(0.001)
+            assert stream.cancel().text == "one "
+            event = waiting.result(10)
+        assert isinstance(event, Finished)
+        assert event.result.interrupted == "cancelled"
+
+
+def test_errors_are_the_same(free_port: int) -> None:
+    with LMStudioClient(f"127.0.0.1:{free_port}") as client, pytest.raises(ServerUnreachable):
+        client.chat(MESSAGES)
+
+
+def test_closed_twice_and_used_afterwards(server: RawServer) -> None:
+    client = LMStudioClient(server.url)
+    assert client.chat(MESSAGES).text
+    before = threading.active_count()
+    client.close()
+    client.close()
+    assert threading.active_count() < before
+    with pytest.raises(ClientClosed):
+        client.chat(MESSAGES)
+
+
+async def test_inside_a_loop_it_says_what_to_use_instead() -> None:
+    with LMStudioClient() as client, pytest.raises(RuntimeError, match="AsyncLMStudioClient"):
+        client.chat(MESSAGES)
+
+
+def test_nothing_is_missing() -> None:
+    def names(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert names(AsyncLMStudioClient) <= names(LMStudioClient) | {"transport"}
