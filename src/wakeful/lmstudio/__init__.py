@@ -1,5 +1,7 @@
 """How do we speak to the model server? LM Studio first, and whatever speaks its OpenAI-compatible API."""
 
+from wakeful.lmstudio.chat.act import ActResult, ToolRun, act
+from wakeful.lmstudio.chat.batch import batch
 from wakeful.lmstudio.chat.events import (
     ChatEvent,
     ChatResult,
@@ -14,8 +16,11 @@ from wakeful.lmstudio.chat.events import (
     Usage,
     UsageEvent,
 )
-from wakeful.lmstudio.chat.request import ChatOptions
+from wakeful.lmstudio.chat.messages import Chat, Image
+from wakeful.lmstudio.chat.request import AskOptions, CanChat, ChatOptions
 from wakeful.lmstudio.chat.stream import ChatStream
+from wakeful.lmstudio.chat.structured import Shape, Structured, structured
+from wakeful.lmstudio.chat.tools import Tool
 from wakeful.lmstudio.client import AsyncLMStudioClient, ServerHealth, ServerKind
 from wakeful.lmstudio.errors import (
     AnswerError,
@@ -57,12 +62,16 @@ from wakeful.lmstudio.sync import BlockingChatStream, LMStudioClient
 __all__ = [
     "DEFAULT_BASE_URL",
     "NO_RETRY",
+    "ActResult",
     "AnswerError",
     "AnswerTooLarge",
+    "AskOptions",
     "AsyncLMStudioClient",
     "AuthError",
     "BadRequest",
     "BlockingChatStream",
+    "CanChat",
+    "Chat",
     "ChatEvent",
     "ChatOptions",
     "ChatResult",
@@ -75,6 +84,7 @@ __all__ = [
     "EmptyAnswer",
     "ErrorType",
     "Finished",
+    "Image",
     "InvalidAddress",
     "InvalidStructure",
     "LMStudioClient",
@@ -104,13 +114,20 @@ __all__ = [
     "ServerSentEvent",
     "ServerTooSlow",
     "ServerUnreachable",
+    "Shape",
     "StreamBroken",
+    "Structured",
     "Timeouts",
+    "Tool",
     "ToolCall",
     "ToolCallDelta",
     "ToolCallEvent",
+    "ToolRun",
     "Usage",
     "UsageEvent",
+    "act",
+    "batch",
     "choose_model",
     "normalise_base_url",
+    "structured",
 ]

@@ -132,7 +132,7 @@ class AsyncLMStudioClient:
         """The model to think with, never one whose loading would evict another: see `choose_model`."""
         return choose_model(await self.list_models(), wanted, may_load=may_load)
 
-    async def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
+    async def chat(self, messages: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
         """The answer in one piece. `stream` notices a hanging server much sooner, and so is used with `limit_s`."""
         if options.get("limit_s") is not None:
             return await self.stream(messages, **options).collect()
@@ -156,7 +156,7 @@ class AsyncLMStudioClient:
         duration_s = loop.time() - started_s
         return assembly.result(duration_s=duration_s, first_token_s=duration_s)
 
-    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> ChatStream:
+    def stream(self, messages: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatStream:
         """The answer as it is generated: `async for event in client.stream(…)`, `Finished` last."""
         return ChatStream(
             self.transport,
@@ -167,7 +167,7 @@ class AsyncLMStudioClient:
 
     async def respond(
         self,
-        messages: Sequence[Message],
+        messages: str | Sequence[Message],
         *,
         on_prompt_processing_progress: Callable[[float], object] | None = None,
         on_first_token: Callable[[], object] | None = None,

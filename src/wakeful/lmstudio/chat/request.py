@@ -1,24 +1,22 @@
 """What is asked in a chat: every option of a request, and its body."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 import msgspec
 
-from wakeful.lmstudio.chat.events import Message
+from wakeful.lmstudio.chat.events import ChatResult, Message
 
 MAX_TOKENS = 1024
 """Tokens of an answer unless told otherwise; never unlimited, since a model may loop."""
 
 
-class ChatOptions(TypedDict, total=False):
-    """The options of one request; what is left out is left to the server.
+class AskOptions(TypedDict, total=False):
+    """The options of one request but for its tools; what is left out is left to the server.
 
     model: a model's `id`; "" for whichever is loaded
     json_schema: the answer is held to it; it may still be cut off, see `ChatResult.finish_reason`
     schema_name: a name for it, which some models are shown
-    tools: functions in OpenAI form, which the model may ask to call
-    tool_choice: whether it must call one; `required` is known to llama.cpp's engine only
     max_tokens: of the answer, reasoning included; 1,024 unless given
     temperature, top_p, top_k, min_p, repeat_penalty, presence_penalty, frequency_penalty, logit_bias, seed, stop:
         how the next token is chosen, and where to stop
@@ -34,8 +32,6 @@ class ChatOptions(TypedDict, total=False):
     model: str
     json_schema: Mapping[str, Any] | None
     schema_name: str
-    tools: Sequence[Mapping[str, Any]]
-    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any]
     max_tokens: int
     temperature: float | None
     top_p: float
@@ -55,6 +51,17 @@ class ChatOptions(TypedDict, total=False):
     cache_prompt: bool
     limit_s: float | None
     extra: Mapping[str, Any] | None
+
+
+class ChatOptions(AskOptions, total=False):
+    """All options of one request.
+
+    tools: functions in OpenAI form, which the model may ask to call
+    tool_choice: whether it must call one; `required` is known to llama.cpp's engine only
+    """
+
+    tools: Sequence[Mapping[str, Any]]
+    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any]
 
 
 # In the order in which they are sent: equal requests are equal bytes.
@@ -77,13 +84,13 @@ _SENT_AS_THEY_ARE = (
 )
 
 
-def chat_body(messages: Sequence[Message], options: ChatOptions, *, stream: bool) -> bytes:
-    """The request as JSON, its fields always in the same order."""
+def chat_body(messages: str | Sequence[Message], options: ChatOptions, *, stream: bool) -> bytes:
+    """The request as JSON, its fields always in the same order. messages: a text is one message by the user."""
     unknown = options.keys() - ChatOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"no such option: {', '.join(sorted(unknown))}; what the server alone knows goes into `extra`")
     body: dict[str, Any] = {
-        "messages": list(messages),
+        "messages": [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages),
         "max_tokens": options.get("max_tokens", MAX_TOKENS),
         "stream": stream,
     }
@@ -107,3 +114,11 @@ def chat_body(messages: Sequence[Message], options: ChatOptions, *, stream: bool
     if extra := options.get("extra"):
         body.update(extra)
     return msgspec.json.encode(body)
+
+
+class CanChat(Protocol):
+    """Whatever answers as a client does: a client, or several of them behind one door."""
+
+    async def chat(self, messages: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
+        """The answer in one piece."""
+        ...

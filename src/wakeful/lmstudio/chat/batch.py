@@ -1,0 +1,73 @@
+"""Many requests at once, a few at a time, with their answers in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sized
+from typing import Literal, TypeVar, overload
+
+from wakeful.lmstudio.errors import LMStudioError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Progress = Callable[[int, int | None], object]
+"""Called with how many are done, and how many there are, None where that is not known beforehand."""
+
+
+@overload
+async def batch(
+    work: Callable[[T], Awaitable[R]],
+    inputs: Iterable[T],
+    *,
+    concurrency: int = ...,
+    on_progress: Progress | None = ...,
+    errors: Literal["raise"] = ...,
+) -> list[R]: ...
+@overload
+async def batch(
+    work: Callable[[T], Awaitable[R]],
+    inputs: Iterable[T],
+    *,
+    concurrency: int = ...,
+    on_progress: Progress | None = ...,
+    errors: Literal["return"],
+) -> list[R | LMStudioError]: ...
+async def batch(
+    work: Callable[[T], Awaitable[R]],
+    inputs: Iterable[T],
+    *,
+    concurrency: int = 4,
+    on_progress: Progress | None = None,
+    errors: Literal["raise", "return"] = "raise",
+) -> list[R] | list[R | LMStudioError]:
+    """What `work` gives for each input, in the order of the inputs.
+
+    inputs: taken one by one as there is room, so it may be a generator without end in sight
+    concurrency: how many are under way at most; more than the server has slots only makes them wait there
+    errors: `raise` stops all others at the first error and raises it; `return` puts each LMStudioError into
+        the place of its answer
+    Raises ValueError when concurrency < 1.
+    """
+    if concurrency < 1:
+        raise ValueError("concurrency has to be at least 1")
+    total = len(inputs) if isinstance(inputs, Sized) else None
+    waiting = enumerate(inputs)
+    done: dict[int, R | LMStudioError] = {}
+
+    async def worker() -> None:
+        for at, each in waiting:  # shared: each worker takes the next one that nobody has
+            try:
+                done[at] = await work(each)
+            except LMStudioError as error:
+                if errors == "raise":
+                    raise
+                done[at] = error
+            if on_progress is not None:
+                on_progress(len(done), total)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency if total is None else min(concurrency, total)):
+                group.create_task(worker())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures  # callers expect the error itself
+    return [done[at] for at in range(len(done))]  # pyright: ignore[reportReturnType]  # `raise` leaves no error in it

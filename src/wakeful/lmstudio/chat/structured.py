@@ -1,0 +1,141 @@
+"""An answer as a value of a type of yours, checked, with a second try for the model when it does not fit."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, Unpack, cast, overload
+
+import msgspec
+
+from wakeful.lmstudio.chat.events import ChatResult, Message
+from wakeful.lmstudio.chat.messages import Chat
+from wakeful.lmstudio.chat.request import CanChat, ChatOptions
+from wakeful.lmstudio.errors import InvalidStructure, MissingExtra
+
+T = TypeVar("T")
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Structured(Generic[T]):
+    """A value that a model gave. result: the answer it is from; repaired: whether it took a second try."""
+
+    value: T
+    result: ChatResult
+    repaired: bool = False
+
+
+class Shape(Generic[T]):
+    """What an answer has to look like.
+
+    of: a msgspec Struct, a dataclass, a TypedDict or any other type that msgspec knows (`list[int]`), a pydantic
+        model, or a JSON schema, whose values are checked with the library `jsonschema`
+    Raises TypeError for a type that has no JSON schema, and MissingExtra.
+    """
+
+    def __init__(self, of: type[T] | Mapping[str, Any]) -> None:
+        self._of = of
+        self.name = "answer" if isinstance(of, Mapping) else getattr(of, "__name__", "answer")
+        self.schema = _schema(of)
+
+    def read(self, text: str) -> T:
+        """The value that a text of JSON holds, also within a Markdown fence. Raises ValueError saying what is wrong."""
+        fenced = _FENCED.fullmatch(text)
+        return cast("T", _value(fenced[1] if fenced else text, self._of))
+
+
+@overload
+async def structured(
+    client: CanChat,
+    messages: str | Sequence[Message],
+    of: type[T],
+    *,
+    repairs: int = ...,
+    **options: Unpack[ChatOptions],
+) -> Structured[T]: ...
+@overload
+async def structured(
+    client: CanChat,
+    messages: str | Sequence[Message],
+    of: Mapping[str, Any],
+    *,
+    repairs: int = ...,
+    **options: Unpack[ChatOptions],
+) -> Structured[Any]: ...
+async def structured(
+    client: CanChat,
+    messages: str | Sequence[Message],
+    of: Any,
+    *,
+    repairs: int = 1,
+    **options: Unpack[ChatOptions],
+) -> Structured[Any]:
+    """Ask for a value of type `of`, see `Shape`.
+
+    repairs: how often the model is shown what is wrong with its answer and asked again
+    Raises InvalidStructure, with the last answer in `partial`, and what the client raises.
+    """
+    shape = Shape[Any](of)
+    asked: Sequence[Message] = Chat(messages)
+    options["json_schema"] = shape.schema
+    options.setdefault("schema_name", shape.name)
+    for attempt in range(repairs + 1):
+        result = await client.chat(asked, **options)
+        try:
+            return Structured(shape.read(result.text), result, repaired=attempt > 0)
+        except ValueError as error:
+            if result.finish_reason == "length" or result.interrupted:
+                raise InvalidStructure(
+                    "The answer was cut off before its JSON was whole.",
+                    partial=result.text,
+                    hint="Raise `max_tokens`, or ask for less.",
+                ) from error
+            if attempt == repairs:
+                raise InvalidStructure(
+                    f"The answer does not fit {shape.name}: {error}", partial=result.text, attempts=attempt + 1
+                ) from error
+            asked = [
+                *Chat(messages).assistant(result),
+                {
+                    "role": "user",
+                    "content": f"That does not fit the schema: {error}\nAnswer again, with nothing but JSON that fits.",
+                },
+            ]
+    raise AssertionError("unreachable")
+
+
+def _schema(of: Any) -> dict[str, Any]:
+    if isinstance(of, Mapping):
+        schema = dict(cast("Mapping[str, Any]", of))
+        try:
+            from jsonschema import SchemaError
+            from jsonschema.validators import validator_for
+        except ImportError as error:
+            raise MissingExtra.named("jsonschema", "schema") from error
+        try:
+            validator_for(schema).check_schema(schema)
+        except SchemaError as error:
+            raise TypeError(f"this is no JSON schema: {error.message}") from error
+        return schema
+    if hasattr(of, "model_json_schema"):  # pydantic's
+        return of.model_json_schema()
+    return msgspec.json.schema(of)
+
+
+def _value(text: str, of: Any) -> object:
+    if hasattr(of, "model_validate_json"):
+        return of.model_validate_json(text)  # its ValidationError is a ValueError
+    try:
+        if not isinstance(of, Mapping):
+            return msgspec.json.decode(text, type=of)
+        value = msgspec.json.decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    from jsonschema import ValidationError, validate
+
+    try:
+        validate(value, cast("Mapping[str, Any]", of))
+    except ValidationError as error:
+        raise ValueError(f"{error.message} at `{error.json_path}`") from error
+    return value
