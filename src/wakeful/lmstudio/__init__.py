@@ -55,14 +55,29 @@ from wakeful.lmstudio.errors import (
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import NO_RETRY, RetryConfig
 from wakeful.lmstudio.http.sse import ServerSentEvent, SSEParser
+from wakeful.lmstudio.interop.adapter import AdapterError, LMStudioAdapter
+from wakeful.lmstudio.interop.described import (
+    CompletionChoice,
+    CompletionRequest,
+    CompletionResponse,
+    CompletionUsage,
+    complete,
+    list_models,
+)
+from wakeful.lmstudio.interop.openai import openai_client
+from wakeful.lmstudio.interop.provider import LMStudioProvider
 from wakeful.lmstudio.models.listing import LoadedInstance, Model, choose_model
 from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
+from wakeful.lmstudio.statistics import CallRecord, ModelStatistics, Observer, Statistics
 from wakeful.lmstudio.sync import BlockingChatStream, LMStudioClient
+from wakeful.lmstudio.telemetry import Telemetry
+from wakeful.lmstudio.tokens.estimate import Estimate, TokenEstimator
 
 __all__ = [
     "DEFAULT_BASE_URL",
     "NO_RETRY",
     "ActResult",
+    "AdapterError",
     "AnswerError",
     "AnswerTooLarge",
     "AskOptions",
@@ -70,6 +85,7 @@ __all__ = [
     "AuthError",
     "BadRequest",
     "BlockingChatStream",
+    "CallRecord",
     "CanChat",
     "Chat",
     "ChatEvent",
@@ -79,16 +95,23 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpen",
     "ClientClosed",
+    "CompletionChoice",
+    "CompletionRequest",
+    "CompletionResponse",
+    "CompletionUsage",
     "ContentDelta",
     "ContextOverflow",
     "EmptyAnswer",
     "ErrorType",
+    "Estimate",
     "Finished",
     "Image",
     "InvalidAddress",
     "InvalidStructure",
+    "LMStudioAdapter",
     "LMStudioClient",
     "LMStudioError",
+    "LMStudioProvider",
     "LoadFailed",
     "LoadedInstance",
     "MalformedAnswer",
@@ -98,9 +121,11 @@ __all__ = [
     "ModelCrashed",
     "ModelNotFound",
     "ModelStateError",
+    "ModelStatistics",
     "ModelUnloaded",
     "NoModelLoaded",
     "NotLMStudio",
+    "Observer",
     "PromptProgress",
     "ReasoningDelta",
     "RequestRefused",
@@ -115,9 +140,12 @@ __all__ = [
     "ServerTooSlow",
     "ServerUnreachable",
     "Shape",
+    "Statistics",
     "StreamBroken",
     "Structured",
+    "Telemetry",
     "Timeouts",
+    "TokenEstimator",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
@@ -128,6 +156,9 @@ __all__ = [
     "act",
     "batch",
     "choose_model",
+    "complete",
+    "list_models",
     "normalise_base_url",
+    "openai_client",
     "structured",
 ]

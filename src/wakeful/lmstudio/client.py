@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self, Unpack
 
-from wakeful.lmstudio.chat.assembly import Assembly
+from wakeful.lmstudio.chat.act import act
 from wakeful.lmstudio.chat.events import ChatResult, ContentDelta, Finished, Message, PromptProgress, ReasoningDelta
-from wakeful.lmstudio.chat.request import ChatOptions, chat_body
-from wakeful.lmstudio.chat.stream import PATH as CHAT_PATH
-from wakeful.lmstudio.chat.stream import ChatStream, feed_whole
+from wakeful.lmstudio.chat.experience import Experience
+from wakeful.lmstudio.chat.request import ChatOptions
+from wakeful.lmstudio.chat.stream import ChatStream
+from wakeful.lmstudio.chat.structured import structured
+from wakeful.lmstudio.chat.whole import whole_chat
 from wakeful.lmstudio.errors import (
     LMStudioError,
     NotLMStudio,
@@ -20,11 +22,12 @@ from wakeful.lmstudio.errors import (
     ServerTooSlow,
     ServerUnreachable,
 )
-from wakeful.lmstudio.http.attempts import Attempts
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import RetryConfig
 from wakeful.lmstudio.http.transport import OnRetry, Transport
 from wakeful.lmstudio.http.wire import as_list, as_object
+from wakeful.lmstudio.interop import described
+from wakeful.lmstudio.interop.openai import openai_client
 from wakeful.lmstudio.models.listing import (
     Model,
     choose_model,
@@ -34,6 +37,7 @@ from wakeful.lmstudio.models.listing import (
     with_props,
 )
 from wakeful.lmstudio.settings import Timeouts, connection, normalise_base_url
+from wakeful.lmstudio.statistics import Observer, Statistics
 
 ServerKind = Literal["lmstudio", "llama.cpp", "other", "unknown"]
 
@@ -68,6 +72,8 @@ class AsyncLMStudioClient:
     api_token: sent as a bearer token; None asks them too, "" is none
     retry: what is sent again by itself, see `RetryConfig`; on_retry: is told, with the seconds until then
     breaker: leaves a server alone for a while that fails again and again; None never does
+    observers: are told of each chat that has ended, see `CallRecord`; `statistics` are kept in any case
+    timeouts: None lets deadlines be learnt, per model, from how long its answers take; given, they are the longest
     Every method raises LMStudioError and nothing else for what the server or the network does. Nothing is
     sent before the first call. Use it as `async with`, or call `close`.
     """
@@ -81,6 +87,7 @@ class AsyncLMStudioClient:
         retry: RetryConfig | None = None,
         on_retry: OnRetry | None = None,
         breaker: CircuitBreaker | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         where = connection(base_url, api_token=api_token, timeouts=timeouts)
         self.transport = Transport(
@@ -91,7 +98,13 @@ class AsyncLMStudioClient:
             on_retry=on_retry,
             breaker=breaker,
         )
+        self.experience = Experience(where.timeouts, fixed=timeouts is not None, observers=observers)
         self._counts_tokens = True
+
+    @property
+    def statistics(self) -> Statistics:
+        """Tokens, times and errors of the chats so far, per model."""
+        return self.experience.statistics
 
     @property
     def base_url(self) -> str:
@@ -136,34 +149,11 @@ class AsyncLMStudioClient:
         """The answer in one piece. `stream` notices a hanging server much sooner, and so is used with `limit_s`."""
         if options.get("limit_s") is not None:
             return await self.stream(messages, **options).collect()
-        body = chat_body(messages, options, stream=False)
-        attempts = Attempts(self.transport)
-        while True:
-            try:
-                return await self._whole(body, wants_json=options.get("json_schema") is not None)
-            except LMStudioError as error:
-                if not await attempts.again(error):
-                    raise
-
-    async def _whole(self, body: bytes, *, wants_json: bool) -> ChatResult:
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
-        limit_s = self.transport.timeouts.whole_s
-        assembly = Assembly(wants_json=wants_json)
-        async with self.transport.open("POST", CHAT_PATH, body, head_s=limit_s) as reply:
-            answer = await reply.read_all(started_s + limit_s, "whole")
-            feed_whole(assembly, reply, answer)
-        duration_s = loop.time() - started_s
-        return assembly.result(duration_s=duration_s, first_token_s=duration_s)
+        return await whole_chat(self.transport, self.experience, messages, options)
 
     def stream(self, messages: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatStream:
         """The answer as it is generated: `async for event in client.stream(…)`, `Finished` last."""
-        return ChatStream(
-            self.transport,
-            chat_body(messages, options, stream=True),
-            wants_json=options.get("json_schema") is not None,
-            limit_s=options.get("limit_s"),
-        )
+        return ChatStream(self.transport, self.experience, messages, options)
 
     async def respond(
         self,
@@ -201,6 +191,15 @@ class AsyncLMStudioClient:
                     case _:
                         pass
         raise AssertionError("a stream ends with Finished or an error: please report this")
+
+    structured = structured
+    act = act
+
+    create_completion = described.create_completion
+    create_completion_simple = described.create_completion_simple
+    health_check = described.health_check
+    wait_for_connection = described.wait_for_connection
+    openai_client = openai_client
 
     async def count_tokens(self, text: str | Sequence[Message]) -> int | None:
         """Tokens of a text, or of messages laid out in the model's own template.

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -16,6 +16,7 @@ from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import RetryConfig
 from wakeful.lmstudio.http.transport import OnRetry
 from wakeful.lmstudio.settings import Timeouts
+from wakeful.lmstudio.statistics import Observer, Statistics
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -160,9 +161,16 @@ class LMStudioClient(View[AsyncLMStudioClient]):
         retry: RetryConfig | None = None,
         on_retry: OnRetry | None = None,
         breaker: CircuitBreaker | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         inner = AsyncLMStudioClient(
-            base_url, api_token=api_token, timeouts=timeouts, retry=retry, on_retry=on_retry, breaker=breaker
+            base_url,
+            api_token=api_token,
+            timeouts=timeouts,
+            retry=retry,
+            on_retry=on_retry,
+            breaker=breaker,
+            observers=observers,
         )
         super().__init__(inner, _Thread())
 
@@ -170,6 +178,11 @@ class LMStudioClient(View[AsyncLMStudioClient]):
     def base_url(self) -> str:
         """The server's root, without `/v1`."""
         return self.inner.base_url
+
+    @property
+    def statistics(self) -> Statistics:
+        """Tokens, times and errors of the chats so far, per model."""
+        return self.inner.statistics
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +201,12 @@ class LMStudioClient(View[AsyncLMStudioClient]):
     chat = blocking(AsyncLMStudioClient.chat)
     respond = blocking(AsyncLMStudioClient.respond)
     stream = blocking_stream(AsyncLMStudioClient.stream)
+    structured = blocking(AsyncLMStudioClient.structured)
+    act = blocking(AsyncLMStudioClient.act)
+    create_completion = blocking(AsyncLMStudioClient.create_completion)
+    create_completion_simple = blocking(AsyncLMStudioClient.create_completion_simple)
+    health_check = blocking(AsyncLMStudioClient.health_check)
+    wait_for_connection = blocking(AsyncLMStudioClient.wait_for_connection)
     count_tokens = blocking(AsyncLMStudioClient.count_tokens)
     health = blocking(AsyncLMStudioClient.health)
     wait_until_up = blocking(AsyncLMStudioClient.wait_until_up)

@@ -1,19 +1,20 @@
 """A streamed answer as typed events, and how it is stopped."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
 from wakeful.lmstudio.chat.assembly import Assembly
-from wakeful.lmstudio.chat.events import ChatEvent, ChatResult, Finished, Interruption, PromptProgress
-from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, ServerTooSlow, StreamBroken
+from wakeful.lmstudio.chat.events import ChatEvent, ChatResult, Finished, Interruption, Message, PromptProgress
+from wakeful.lmstudio.chat.experience import Experience
+from wakeful.lmstudio.chat.request import ChatOptions, chat_body
+from wakeful.lmstudio.chat.whole import CHAT_PATH, feed_whole
+from wakeful.lmstudio.errors import LMStudioError, ServerTooSlow, StreamBroken
 from wakeful.lmstudio.http.attempts import Attempts
 from wakeful.lmstudio.http.events import EventSource, open_events
-from wakeful.lmstudio.http.transport import Reply, Transport, check, unreadable
-
-PATH = "/v1/chat/completions"
+from wakeful.lmstudio.http.transport import Reply, Transport
 
 _AFTER_FINISH_S = 3.0
 """How long we wait for the usage and the end that follow the finish reason."""
@@ -26,19 +27,24 @@ class ChatStream(AsyncIterator[ChatEvent]):
     by cancelling the task that waits for it, drops the connection, which makes the server stop generating;
     `text` then holds what had come. `cancel` does the same and lets the iteration end with what there is.
     Iterating raises LMStudioError, with the text so far in `partial`.
-    limit_s: seconds until it is stopped as `cancel` would, from the first event asked for
+    options: as of `AsyncLMStudioClient.chat`; `limit_s` counts from the first event asked for
     """
 
     def __init__(
-        self, transport: Transport, body: bytes, *, wants_json: bool = False, limit_s: float | None = None
+        self, transport: Transport, experience: Experience, messages: str | Sequence[Message], options: ChatOptions
     ) -> None:
         self._transport = transport
-        self._body = body
-        self._wants_json = wants_json
-        self._assembly = Assembly(wants_json=wants_json)
+        self._experience = experience
+        self._body = chat_body(messages, options, stream=True)
+        self._options = options
+        self._model = options.get("model", "")
+        self._wants_json = options.get("json_schema") is not None
+        self._assembly = Assembly(wants_json=self._wants_json)
+        self._retries = 0
+        self._told = False
         self._batches = self._run()
         self._pending: Iterator[ChatEvent] = iter(())
-        self._limit_s = limit_s
+        self._limit_s = options.get("limit_s")
         self._limit_at: float | None = None
         self._started_s: float | None = None
         self._waiting: asyncio.Timeout | None = None
@@ -67,10 +73,7 @@ class ChatStream(AsyncIterator[ChatEvent]):
         """All that there is so far, its counts and times included; `result` once it is whole."""
         if self.result is not None:
             return self.result
-        spent_s = self._spent_s
-        return self._assembly.so_far(
-            duration_s=spent_s, first_token_s=spent_s if self.first_token_s is None else self.first_token_s
-        )
+        return self._so_far(self._assembly.so_far)
 
     @property
     def _spent_s(self) -> float:
@@ -100,6 +103,7 @@ class ChatStream(AsyncIterator[ChatEvent]):
         self._over = True
         self._pending = iter(())
         await self._batches.aclose()
+        self._tell()
 
     def cancel(self) -> ChatResult:
         """Stop from anywhere in the event loop; gives what there is so far.
@@ -142,13 +146,8 @@ class ChatStream(AsyncIterator[ChatEvent]):
         raise StopAsyncIteration
 
     async def _interrupted(self, why: Interruption) -> Finished:
+        self.result = self._so_far(self._assembly.so_far, interrupted=why)
         await self.aclose()
-        spent_s = self._spent_s
-        self.result = self._assembly.so_far(
-            duration_s=spent_s,
-            first_token_s=spent_s if self.first_token_s is None else self.first_token_s,
-            interrupted=why,
-        )
         return Finished(self.result)
 
     async def _run(self) -> AsyncGenerator[list[ChatEvent], None]:
@@ -164,26 +163,57 @@ class ChatStream(AsyncIterator[ChatEvent]):
             except LMStudioError as error:
                 if not await attempts.again(error, began=told):
                     error.partial = error.partial or self._assembly.text
+                    self._tell(error)
                     raise
+                self._retries = attempts.count - 1
                 self._assembly = Assembly(wants_json=self._wants_json)
             else:
                 break
         if self.result is not None:
+            self._tell()
             yield [Finished(self.result)]
 
     async def _once(self) -> AsyncGenerator[list[ChatEvent], None]:
-        assembly = self._assembly
-        async with open_events(self._transport, PATH, self._body, began=lambda: assembly.began) as source:
-            batches = self._pieces(source) if source.whole is None else self._unstreamed(source.reply, source.whole)
-            async with aclosing(batches):
-                async for batch in batches:
-                    if self.first_token_s is None and assembly.began:
-                        self.first_token_s = self._spent_s
-                    yield batch
-            spent_s = self._spent_s
-            self.result = assembly.result(
-                duration_s=spent_s, first_token_s=spent_s if self.first_token_s is None else self.first_token_s
-            )
+        assembly, experience = self._assembly, self._experience
+        deadlines = experience.expect(self._model, self._body)
+        opening = open_events(self._transport, CHAT_PATH, self._body, began=lambda: assembly.began, deadlines=deadlines)
+        try:
+            async with opening as source:
+                streamed = source.whole is None
+                batches = self._pieces(source) if streamed else self._unstreamed(source.reply, source.whole or b"")
+                async with aclosing(batches):
+                    async for batch in batches:
+                        if self.first_token_s is None and assembly.began:
+                            self.first_token_s = self._spent_s
+                        yield batch
+                result = self._so_far(assembly.result)
+                gap_s = source.longest_gap_s if streamed else None
+        except ServerTooSlow as error:
+            if error.stage != "connect":
+                silent_s = deadlines.between_tokens_s if assembly.began else deadlines.first_token_s
+                experience.learn_cut(self._model, self._body, silent_s, began=assembly.began)
+            raise
+        self.result = experience.learn(self._model, self._body, result, longest_gap_s=gap_s)
+
+    def _so_far(self, read: Callable[..., ChatResult], **more: Interruption) -> ChatResult:
+        spent_s = self._spent_s
+        first_token_s = spent_s if self.first_token_s is None else self.first_token_s
+        return read(duration_s=spent_s, first_token_s=first_token_s, **more)
+
+    def _tell(self, error: LMStudioError | None = None) -> None:
+        """Tell the observers, once, and only if anything was asked."""
+        if self._told or self._started_s is None:
+            return
+        self._told = True
+        self._experience.tell(
+            self.so_far,
+            model=self._model,
+            base_url=self._transport.base_url,
+            retries=self._retries,
+            streamed=True,
+            options=self._options,
+            error=error,
+        )
 
     async def _pieces(self, source: EventSource) -> AsyncGenerator[list[ChatEvent], None]:
         """The events of a stream, up to its proper end."""
@@ -212,21 +242,3 @@ class ChatStream(AsyncIterator[ChatEvent]):
     async def _unstreamed(self, reply: Reply, body: bytes) -> AsyncGenerator[list[ChatEvent], None]:
         """The whole answer of a server that does not stream."""
         yield feed_whole(self._assembly, reply, body)
-
-
-def feed_whole(assembly: Assembly, reply: Reply, body: bytes) -> list[ChatEvent]:
-    """Take a whole answer in. Raises the error that it is, if it is one."""
-    check(reply, body)
-    try:
-        events = assembly.feed_whole(body)
-    except MalformedAnswer as error:
-        raise unreadable(reply, body) from error
-    if not assembly.finish_reason:
-        if not assembly.began:
-            raise unreadable(reply, body)
-        raise StreamBroken(
-            "The answer has no finish reason: it was cut off.",
-            status_code=reply.status,
-            partial=assembly.text,
-        )
-    return events

@@ -12,6 +12,9 @@ _TAGS = {
 }
 """What models open and close their thinking with: DeepSeek and Qwen, several fine-tunes, Seed, Magistral."""
 
+_MAY_OPEN = "<[ \t\r\n"
+"""What such a beginning, or blanks before it, can start with; the empty text is in it too."""
+
 _LONGEST_BLANK = 256
 """Blank characters before an answer after which we no longer wait for an opening tag."""
 
@@ -31,7 +34,8 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> list[ContentDelta | ReasoningDelta]:
         """What the next piece adds; what may be the beginning of a tag is held back until it is clear."""
-        if self.decided:
+        if self.decided or (self._state == "before" and not self._held and text[:1] not in _MAY_OPEN):
+            self.decided = True
             return [ContentDelta(text)] if text else []
         self._held += text
         if self._state == "before" and not self._opened():
@@ -95,6 +99,8 @@ def split_unopened(text: str) -> tuple[str, str]:
 
     Some templates write the opening tag themselves. ("", text) when there is no closing tag on a line of its own.
     """
+    if "/" not in text:
+        return "", text
     for opening, closing in _TAGS.items():
         thought, closed, answer = text.partition(closing)
         if closed and opening not in thought and (not answer or answer[0] == "\n"):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from wakeful.lmstudio.errors import Stage, StreamBroken
+from wakeful.lmstudio.http.deadlines import Deadlines
 from wakeful.lmstudio.http.sse import ServerSentEvent, SSEParser
 from wakeful.lmstudio.http.transport import Reply, Transport, check
 
@@ -29,6 +30,7 @@ class EventSource:
         self.whole = whole
         self.between_tokens_s = between_tokens_s
         self.stage: Stage = "first_token"
+        self.longest_gap_s = 0.0
         self._began = began
         self._deadline_s = deadline_s
         self._parser = SSEParser()
@@ -41,7 +43,10 @@ class EventSource:
         Raises ServerTooSlow, StreamBroken, AnswerTooLarge.
         """
         while not self._ended:
+            asked_s = self._loop.time()
             data = await self.reply.read(self._deadline_s, self.stage)
+            if self.stage == "between_tokens":
+                self.longest_gap_s = max(self.longest_gap_s, self._loop.time() - asked_s)
             if data:
                 events = self._parser.feed(data)
             else:
@@ -75,16 +80,21 @@ class EventSource:
 
 @asynccontextmanager
 async def open_events(
-    transport: Transport, path: str, body: bytes, *, began: Callable[[], bool] = lambda: True
+    transport: Transport,
+    path: str,
+    body: bytes,
+    *,
+    began: Callable[[], bool] = lambda: True,
+    deadlines: Deadlines | None = None,
 ) -> AsyncGenerator[EventSource, None]:
     """Send a request for a stream and give its events; call `progressed` after each batch of them.
 
-    began: whether the answer has begun
+    began: whether the answer has begun; deadlines: of this request, None for the client's general ones
     Raises the error that the answer is, if it failed before it began to stream.
     """
-    timeouts = transport.timeouts
-    deadline_s = asyncio.get_running_loop().time() + timeouts.first_token_s
-    async with transport.open("POST", path, body, head_s=timeouts.first_token_s) as reply:
+    limits = deadlines or transport.timeouts
+    deadline_s = asyncio.get_running_loop().time() + limits.first_token_s
+    async with transport.open("POST", path, body, head_s=limits.first_token_s) as reply:
         whole = None
         if reply.status != 200 or "event-stream" not in reply.content_type:
             whole = await reply.read_all(deadline_s, "first_token")
@@ -93,6 +103,6 @@ async def open_events(
             reply,
             began=began,
             deadline_s=deadline_s,
-            between_tokens_s=timeouts.between_tokens_s,
+            between_tokens_s=limits.between_tokens_s,
             whole=whole,
         )

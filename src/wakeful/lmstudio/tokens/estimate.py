@@ -1,0 +1,180 @@
+"""How many tokens is a text, when nobody can be asked? An estimate that learns from each answer. No I/O."""
+
+import math
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from wakeful.lmstudio.chat.events import Message
+from wakeful.lmstudio.http.wire import as_list, as_object
+
+RECENT = 64
+"""Answers whose counts are remembered for each model."""
+
+_MARGIN = 0.18
+_SURPRISE = 1.2
+_SQRT = 1.5
+_FEW = 3.0
+"""What is added to be on the safe side: a share, more where it fell short before, and what chance does to short texts.
+
+Chosen on five vocabularies (Qwen 2.5, Llama 3, DeepSeek V3, Gemma 2, GPT-4o) so that no text of prose, code, JSON,
+logs or Chinese came out more than 2 % too low once 20 answers had been seen; `python -m bench estimate` measures it.
+"""
+
+_UNKNOWN = 0.2
+"""A further share before the first answer; it wears off with each."""
+
+_NOISE = 0.004
+_TRUST = 0.05
+"""Variance of an answer's count around the best estimate, and of a weight around the usual, both relative."""
+
+
+def _classes() -> bytes:
+    """A letter for each byte of UTF-8: what kind of character it is, or begins."""
+    table = bytearray(b"." * 256)
+    for byte in range(256):
+        character = chr(byte)
+        if byte >= 0xE3 and byte < 0xF0:
+            table[byte] = ord("C")  # mostly Chinese, Japanese and Korean
+        elif byte >= 0xC0:
+            table[byte] = ord("O")
+        elif byte >= 0x80:
+            table[byte] = ord("x")
+        elif character.isalpha():
+            table[byte] = ord("A" if character.isupper() else "a")
+        elif character.isdigit():
+            table[byte] = ord("0")
+        elif character.isspace():
+            table[byte] = ord(" " if character == " " else "n")
+    return bytes(table)
+
+
+_CLASSES = _classes()
+_WORDS = re.compile(rb"[aA]+")
+_CAPITALS = re.compile(rb"A+")
+_MARKS = re.compile(rb"\.+")
+_BLANKS = re.compile(rb"[ n]{2,}|n")
+_CJK = re.compile(rb"Cxx")
+
+Features = tuple[float, ...]
+
+_USUAL: Features = (0.95, 0.36, 0.27, 0.9, 0.07, 0.9, 1.25, 0.75, 1.5, 6.0, 1000.0)
+"""Tokens for each: word, four letters of a word beyond its fourth, run of capitals, digit, other mark, run of
+marks, run of blanks or line, ideogram, other character beyond ASCII, message (what its template adds), image."""
+
+
+def features(text: str | Sequence[Message]) -> Features:
+    """What the tokens of a text depend on, see `_USUAL`; of messages, all that is text in them."""
+    messages = images = 0
+    if not isinstance(text, str):
+        messages = len(text)
+        text, images = _texts(text)
+    kinds = text.encode("utf-8", "replace").translate(_CLASSES)
+    words = len(_WORDS.findall(kinds))
+    letters = kinds.count(b"a") + kinds.count(b"A")
+    return (
+        words,
+        max(0, letters - 4 * words) / 4,
+        len(_CAPITALS.findall(kinds)),
+        kinds.count(b"0"),
+        kinds.count(b"."),
+        len(_MARKS.findall(kinds)),
+        len(_BLANKS.findall(kinds)),
+        len(_CJK.findall(kinds)),
+        kinds.count(b"O"),
+        messages,
+        images,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """tokens: on the safe side, so rather too many; likely: as near as can be told; answers: it was learnt from."""
+
+    tokens: int
+    likely: float
+    answers: int
+
+
+@dataclass(slots=True)
+class _Calibration:
+    """What one model's tokens are worth. Weights by recursive least squares of the relative error."""
+
+    weights: list[float] = field(default_factory=lambda: list(_USUAL))
+    covariance: list[list[float]] = field(
+        default_factory=lambda: [
+            [_TRUST * usual * usual if row == column else 0.0 for column in range(len(_USUAL))]
+            for row, usual in enumerate(_USUAL)
+        ]
+    )
+    seen: "deque[tuple[Features, int]]" = field(default_factory=lambda: deque[tuple[Features, int]](maxlen=RECENT))
+    answers: int = 0
+    margin: float = _MARGIN
+
+    def likely(self, found: Features) -> float:
+        return math.fsum(weight * count for weight, count in zip(self.weights, found, strict=True))
+
+    def learn(self, found: Features, tokens: int) -> None:
+        # Source: A. H. Sayed, 'Adaptive Filters', 2008, section 30.2 (RLS without forgetting), inputs divided by the
+        # tokens so that long texts do not drown short ones.
+        inputs = [count / tokens for count in found]
+        spread = [math.fsum(each * one for each, one in zip(row, inputs, strict=True)) for row in self.covariance]
+        total = _NOISE + math.fsum(each * one for each, one in zip(spread, inputs, strict=True))
+        error = 1 - math.fsum(each * one for each, one in zip(self.weights, inputs, strict=True))
+        self.weights = [
+            max(0.3 * usual, weight + each * error / total)
+            for usual, weight, each in zip(_USUAL, self.weights, spread, strict=True)
+        ]
+        self.covariance = [
+            [value - spread[row] * spread[column] / total for column, value in enumerate(values)]
+            for row, values in enumerate(self.covariance)
+        ]
+        self.answers += 1
+        self.seen.append((found, tokens))
+        self.margin = max(_MARGIN, max(_SURPRISE * self._shortfall(*each) for each in self.seen))
+
+    def _shortfall(self, found: Features, tokens: int) -> float:
+        likely = max(1.0, self.likely(found))
+        return (tokens - likely - _SQRT * math.sqrt(likely) - _FEW) / likely
+
+
+class TokenEstimator:
+    """Estimates tokens for each model, better with every answer whose count it learns."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, _Calibration] = {}
+
+    def estimate(self, text: str | Sequence[Message], model: str = "") -> Estimate:
+        """The tokens of a text, or of messages laid out in the model's template."""
+        calibration = self._models.get(model) or _Calibration()
+        likely = calibration.likely(features(text))
+        share = 1 + calibration.margin + _UNKNOWN / (1 + calibration.answers / 4)
+        return Estimate(
+            math.ceil(likely * share + _SQRT * math.sqrt(likely) + _FEW) if likely else 0, likely, calibration.answers
+        )
+
+    def learn(self, text: str | Sequence[Message], tokens: int, model: str = "") -> None:
+        """Take in how many tokens a text really had, by the server's count. Counts below 1 say nothing."""
+        if tokens > 0:
+            self._models.setdefault(model, _Calibration()).learn(features(text), tokens)
+
+
+def _texts(messages: Sequence[Message]) -> tuple[str, int]:
+    """All that is text in the messages, and how many images there are."""
+    texts: list[str] = []
+    images = 0
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        else:
+            for part in as_list(content):
+                fields = as_object(part)
+                texts.append(str(fields.get("text") or ""))
+                images += "image_url" in fields or fields.get("type") == "image"
+        if calls := message.get("tool_calls"):
+            texts.append(msgspec.json.encode(calls).decode())
+    return "\n".join(texts), images
