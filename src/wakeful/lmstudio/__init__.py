@@ -66,6 +66,9 @@ from wakeful.lmstudio.interop.described import (
 )
 from wakeful.lmstudio.interop.openai import openai_client
 from wakeful.lmstudio.interop.provider import LMStudioProvider
+from wakeful.lmstudio.models.download import Download
+from wakeful.lmstudio.models.ensure import best_that_fits
+from wakeful.lmstudio.models.lifecycle import Loaded
 from wakeful.lmstudio.models.listing import LoadedInstance, Model, choose_model
 from wakeful.lmstudio.settings import DEFAULT_BASE_URL, Timeouts, normalise_base_url
 from wakeful.lmstudio.statistics import CallRecord, ModelStatistics, Observer, Statistics
@@ -101,6 +104,7 @@ __all__ = [
     "CompletionUsage",
     "ContentDelta",
     "ContextOverflow",
+    "Download",
     "EmptyAnswer",
     "ErrorType",
     "Estimate",
@@ -113,6 +117,7 @@ __all__ = [
     "LMStudioError",
     "LMStudioProvider",
     "LoadFailed",
+    "Loaded",
     "LoadedInstance",
     "MalformedAnswer",
     "Message",
@@ -155,6 +160,7 @@ __all__ = [
     "UsageEvent",
     "act",
     "batch",
+    "best_that_fits",
     "choose_model",
     "complete",
     "list_models",

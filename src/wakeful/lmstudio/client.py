@@ -28,6 +28,9 @@ from wakeful.lmstudio.http.transport import OnRetry, Transport
 from wakeful.lmstudio.http.wire import as_list, as_object
 from wakeful.lmstudio.interop import described
 from wakeful.lmstudio.interop.openai import openai_client
+from wakeful.lmstudio.models.download import download_model, download_status, start_download
+from wakeful.lmstudio.models.ensure import ensure_loaded, wait_for_model
+from wakeful.lmstudio.models.lifecycle import load_model, unload_model
 from wakeful.lmstudio.models.listing import (
     Model,
     choose_model,
@@ -99,6 +102,8 @@ class AsyncLMStudioClient:
             breaker=breaker,
         )
         self.experience = Experience(where.timeouts, fixed=timeouts is not None, observers=observers)
+        self.loading = asyncio.Lock()
+        self.ensuring = asyncio.Lock()
         self._counts_tokens = True
 
     @property
@@ -194,6 +199,14 @@ class AsyncLMStudioClient:
 
     structured = structured
     act = act
+
+    load_model = load_model
+    unload_model = unload_model
+    ensure_loaded = ensure_loaded
+    wait_for_model = wait_for_model
+    start_download = start_download
+    download_status = download_status
+    download_model = download_model
 
     create_completion = described.create_completion
     create_completion_simple = described.create_completion_simple
