@@ -1,6 +1,6 @@
 """How the pieces of an answer become typed events and, in the end, one result. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from wakeful.lmstudio.chat.events import (
     Usage,
     UsageEvent,
 )
+from wakeful.lmstudio.chat.resume import Joint
 from wakeful.lmstudio.chat.thinking import ThinkSplitter, split_unopened
 from wakeful.lmstudio.chat.tool_calls import ToolCallAssembler
 from wakeful.lmstudio.chat.wire import KNOWN, WireAnswer, WireChoice, WireTimings, WireUsage
@@ -29,13 +30,18 @@ _decoder = msgspec.json.Decoder(WireAnswer)
 
 
 class Assembly:
-    """Gathers the pieces of one answer. wants_json: whether the answer is held to a JSON schema."""
+    """Gathers the pieces of one answer.
 
-    def __init__(self, *, wants_json: bool = False) -> None:
+    wants_json: whether the answer is held to a JSON schema
+    before: its beginning, where it goes on after a cut
+    """
+
+    def __init__(self, *, wants_json: bool = False, before: "Assembly | None" = None) -> None:
         self._wants_json = wants_json
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._thinking = ThinkSplitter()
+        self._text = [] if before is None else [before.text]
+        self._reasoning = [] if before is None else [before.reasoning]
+        self._thinking = ThinkSplitter() if before is None else Joint(before.text)
+        self._resumed = 0 if before is None else before._resumed + 1
         self._calls = ToolCallAssembler()
         self._has_calls = False
         self._model = ""
@@ -56,6 +62,11 @@ class Assembly:
     def reasoning(self) -> str:
         """The reasoning so far."""
         return "".join(self._reasoning)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the answer could go on from here: there is some of it, and nothing but text."""
+        return bool(self._text) and self._thinking.decided and not self._has_calls and not self._wants_json
 
     @property
     def began(self) -> bool:
@@ -136,7 +147,7 @@ class Assembly:
             self.tool_calls = tuple(self._calls.finish())
             out += [ToolCallEvent(call) for call in self.tool_calls]
 
-    def _keep(self, deltas: list[ContentDelta | ReasoningDelta], out: list[ChatEvent]) -> None:
+    def _keep(self, deltas: Sequence[ContentDelta | ReasoningDelta], out: list[ChatEvent]) -> None:
         for delta in deltas:
             (self._text if isinstance(delta, ContentDelta) else self._reasoning).append(delta.text)
         out += deltas
@@ -172,6 +183,7 @@ class Assembly:
             tool_calls=self.tool_calls,
             chunks=self.chunks,
             interrupted=interrupted,
+            resumed=self._resumed,
             extra=self._extra,
         )
 

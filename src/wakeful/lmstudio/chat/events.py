@@ -98,6 +98,7 @@ class ChatResult(msgspec.Struct, frozen=True):
     duration_s, first_token_s: seconds from sending the request; of an answer in one piece both are the same
     chunks: pieces that it came in
     interrupted: why it is not whole, "" when it is
+    resumed: how often it was cut off and taken up again; `usage` is then that of the last part
     prompt_shortfall: tokens of the prompt that the server seems to have left out unsaid, 0 for none
     extra: fields of the answer that we do not know
     """
@@ -114,6 +115,7 @@ class ChatResult(msgspec.Struct, frozen=True):
     chunks: int = 0
     interrupted: Interruption = ""
     prompt_shortfall: int = 0
+    resumed: int = 0
     extra: dict[str, Any] = {}
 
     @property

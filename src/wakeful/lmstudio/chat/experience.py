@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wakeful.lmstudio.chat.events import ChatResult, Message
+from wakeful.lmstudio.chat.ghosts import Ghosts
 from wakeful.lmstudio.errors import LMStudioError
 from wakeful.lmstudio.http.deadlines import Deadlines, LearnedDeadlines
 from wakeful.lmstudio.settings import Timeouts
@@ -44,6 +45,7 @@ class Experience:
         self.observers = (self.statistics.observe, *observers)
         self.tokens = TokenEstimator()
         self.deadlines = LearnedDeadlines(timeouts)
+        self.ghosts = Ghosts()
         self.limits: dict[str, int] = {}
         """Tokens of a prompt above which a model's server was seen to cut it without a word."""
         self._timeouts = timeouts
@@ -66,13 +68,22 @@ class Experience:
                     min(found.whole_s, self._timeouts.whole_s),
                 )
             self._expected[model, size, loaded] = found
+        ghost_s = self.ghosts.may_take_s(model, asyncio.get_running_loop().time())
+        if ghost_s:  # it may have to wait for its turn; to give up and ask again would only make it longer
+            return Deadlines(found.first_token_s + ghost_s, found.between_tokens_s, found.whole_s + ghost_s)
         return found
+
+    def left(self, model: str, tokens: int) -> None:
+        """Take in that an answer was left before its end, which may be so many tokens away."""
+        per_token_s = self.deadlines.expected_decode_s(model, 1)
+        self.ghosts.left(model, tokens, now_s=asyncio.get_running_loop().time(), per_token_s=per_token_s)
 
     def learn(self, model: str, body: bytes, result: ChatResult, *, longest_gap_s: float | None) -> ChatResult:
         """Take in an answer. Gives it back, marked if the server has not read the whole prompt.
 
         longest_gap_s: between two pieces of it; None if it came in one
         """
+        self.ghosts.answered(model)
         prompt_tokens = result.usage.prompt_tokens or 0
         if longest_gap_s is not None:
             self._learn_time(model, body, result, longest_gap_s)

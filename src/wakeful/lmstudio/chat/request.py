@@ -25,6 +25,8 @@ class AskOptions(TypedDict, total=False):
     draft_model: a smaller model that guesses ahead (speculative decoding)
     ttl_s: seconds without use after which a model that this request loads is unloaded
     cache_prompt: False forbids reuse of what was read before (llama.cpp only)
+    resume: whether a stream that is cut off goes on from there, and how often (True: once). The text so far becomes
+        the beginning of the model's answer; not with a schema or once a tool call has begun
     limit_s: seconds that all of it may take; then the partial answer comes back, marked as interrupted
     extra: further fields of the request, which win over all others
     """
@@ -49,6 +51,7 @@ class AskOptions(TypedDict, total=False):
     draft_model: str
     ttl_s: int
     cache_prompt: bool
+    resume: bool | int
     limit_s: float | None
     extra: Mapping[str, Any] | None
 

@@ -9,7 +9,9 @@ from typing import Self
 from wakeful.lmstudio.chat.assembly import Assembly
 from wakeful.lmstudio.chat.events import ChatEvent, ChatResult, Finished, Interruption, Message, PromptProgress
 from wakeful.lmstudio.chat.experience import Experience
-from wakeful.lmstudio.chat.request import ChatOptions, chat_body
+from wakeful.lmstudio.chat.messages import Chat
+from wakeful.lmstudio.chat.request import MAX_TOKENS, ChatOptions, chat_body
+from wakeful.lmstudio.chat.resume import is_cut
 from wakeful.lmstudio.chat.whole import CHAT_PATH, feed_whole
 from wakeful.lmstudio.errors import LMStudioError, ServerTooSlow, StreamBroken
 from wakeful.lmstudio.http.attempts import Attempts
@@ -36,10 +38,13 @@ class ChatStream(AsyncIterator[ChatEvent]):
         self._transport = transport
         self._experience = experience
         self._body = chat_body(messages, options, stream=True)
+        self._messages = messages
         self._options = options
         self._model = options.get("model", "")
         self._wants_json = options.get("json_schema") is not None
         self._assembly = Assembly(wants_json=self._wants_json)
+        self._resumes = int(options.get("resume", 0))
+        self._before: Assembly | None = None
         self._retries = 0
         self._told = False
         self._batches = self._run()
@@ -161,17 +166,27 @@ class ChatStream(AsyncIterator[ChatEvent]):
                         told = True
                         yield batch
             except LMStudioError as error:
-                if not await attempts.again(error, began=told):
-                    error.partial = error.partial or self._assembly.text
+                if told and self._resumes and is_cut(error) and self._assembly.can_resume:
+                    await self._take_up()
+                elif not await attempts.again(error, began=told):
+                    error.partial = self._assembly.text
                     self._tell(error)
                     raise
                 self._retries = attempts.count - 1
-                self._assembly = Assembly(wants_json=self._wants_json)
+                self._assembly = Assembly(wants_json=self._wants_json, before=self._before)
             else:
                 break
         if self.result is not None:
             self._tell()
             yield [Finished(self.result)]
+
+    async def _take_up(self) -> None:
+        """Ask for the rest of the answer, which was cut off."""
+        self._resumes -= 1
+        self._before = self._assembly
+        await self._experience.ghosts.settle(self._transport, self._model)
+        begun = {"role": "assistant", "content": self._assembly.text}
+        self._body = chat_body([*Chat(self._messages), begun], self._options, stream=True)
 
     async def _once(self) -> AsyncGenerator[list[ChatEvent], None]:
         assembly, experience = self._assembly, self._experience
@@ -188,12 +203,20 @@ class ChatStream(AsyncIterator[ChatEvent]):
                         yield batch
                 result = self._so_far(assembly.result)
                 gap_s = source.longest_gap_s if streamed else None
+        except (GeneratorExit, asyncio.CancelledError, StreamBroken):
+            self._leave()
+            raise
         except ServerTooSlow as error:
+            self._leave()
             if error.stage != "connect":
                 silent_s = deadlines.between_tokens_s if assembly.began else deadlines.first_token_s
                 experience.learn_cut(self._model, self._body, silent_s, began=assembly.began)
             raise
         self.result = experience.learn(self._model, self._body, result, longest_gap_s=gap_s)
+
+    def _leave(self) -> None:
+        """The answer is left before its end, and the server may not notice."""
+        self._experience.left(self._model, self._options.get("max_tokens", MAX_TOKENS) - self._assembly.chunks)
 
     def _so_far(self, read: Callable[..., ChatResult], **more: Interruption) -> ChatResult:
         spent_s = self._spent_s
