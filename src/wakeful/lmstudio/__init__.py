@@ -2,6 +2,7 @@
 
 from wakeful.lmstudio.chat.act import ActResult, ToolRun, act
 from wakeful.lmstudio.chat.batch import batch
+from wakeful.lmstudio.chat.constrain import Manner, Manners
 from wakeful.lmstudio.chat.events import (
     ChatEvent,
     ChatResult,
@@ -120,6 +121,8 @@ __all__ = [
     "Loaded",
     "LoadedInstance",
     "MalformedAnswer",
+    "Manner",
+    "Manners",
     "Message",
     "MissingExtra",
     "Model",

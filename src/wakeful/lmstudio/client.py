@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 
 from wakeful.lmstudio.chat.act import act
+from wakeful.lmstudio.chat.constrain import Manners, think_then_constrain
 from wakeful.lmstudio.chat.events import ChatResult, ContentDelta, Finished, Message, PromptProgress, ReasoningDelta
 from wakeful.lmstudio.chat.experience import Experience
-from wakeful.lmstudio.chat.request import ChatOptions
+from wakeful.lmstudio.chat.request import AskOptions, ChatOptions
 from wakeful.lmstudio.chat.stream import ChatStream
 from wakeful.lmstudio.chat.structured import structured
 from wakeful.lmstudio.chat.whole import whole_chat
@@ -102,6 +103,7 @@ class AsyncLMStudioClient:
             breaker=breaker,
         )
         self.experience = Experience(where.timeouts, fixed=timeouts is not None, observers=observers)
+        self.manners = Manners()
         self.loading = asyncio.Lock()
         self.ensuring = asyncio.Lock()
         self._counts_tokens = True
@@ -196,6 +198,15 @@ class AsyncLMStudioClient:
                     case _:
                         pass
         raise AssertionError("a stream ends with Finished or an error: please report this")
+
+    async def think_then_constrain(
+        self, messages: str | Sequence[Message], schema: Mapping[str, Any], **options: Unpack[AskOptions]
+    ) -> ChatResult:
+        """An answer that keeps to the schema and the thinking before it, also where a schema would suppress that.
+
+        Tries each model once, by two short requests, and remembers it in `manners`.
+        """
+        return await think_then_constrain(self, messages, schema, manners=self.manners, **options)
 
     structured = structured
     act = act

@@ -201,6 +201,7 @@ class LMStudioClient(View[AsyncLMStudioClient]):
     chat = blocking(AsyncLMStudioClient.chat)
     respond = blocking(AsyncLMStudioClient.respond)
     stream = blocking_stream(AsyncLMStudioClient.stream)
+    think_then_constrain = blocking(AsyncLMStudioClient.think_then_constrain)
     structured = blocking(AsyncLMStudioClient.structured)
     act = blocking(AsyncLMStudioClient.act)
     load_model = blocking(AsyncLMStudioClient.load_model)
