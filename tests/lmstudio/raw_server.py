@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -145,3 +146,37 @@ async def receive(server: RawServer, reader: asyncio.StreamReader, writer: async
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Exchange(server, len(server.requests) + 1, reader, writer, method, path, headers, body)
+
+
+async def half_answer(exchange: Exchange) -> None:
+    """The beginning of a stream, and then a reset."""
+    await exchange.head()
+    await exchange.chunk(delta("one ") + delta("two "))
+    exchange.reset()
+
+
+class Elsewhere:
+    """A raw server in a thread with a loop of its own."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.server: RawServer
+        self._loop: asyncio.AbstractEventLoop
+        self._down: asyncio.Event
+
+    async def _serve(self) -> None:
+        self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
+        async with serving(self._behaviour) as self.server:
+            self._up.set()
+            await self._down.wait()
+
+    def __enter__(self) -> RawServer:
+        self._thread.start()
+        assert self._up.wait(10)
+        return self.server
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._down.set)
+        self._thread.join(10)

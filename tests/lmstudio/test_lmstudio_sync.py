@@ -1,13 +1,12 @@
 """The blocking client: the same answers, from threads, without a loop of one's own."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from raw_server import Behaviour, Exchange, RawServer, delta, good, serving
+from raw_server import Elsewhere, Exchange, RawServer, delta, good
 
 from wakeful.lmstudio import (
     AsyncLMStudioClient,
@@ -19,33 +18,6 @@ from wakeful.lmstudio import (
 )
 
 MESSAGES = [{"role": "user", "content": "hello"}]
-
-
-class Elsewhere:
-    """A raw server in a thread with a loop of its own."""
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        self._behaviour = behaviour
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self.server: RawServer
-        self._loop: asyncio.AbstractEventLoop
-        self._down: asyncio.Event
-
-    async def _serve(self) -> None:
-        self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(self._behaviour) as self.server:
-            self._up.set()
-            await self._down.wait()
-
-    def __enter__(self) -> RawServer:
-        self._thread.start()
-        assert self._up.wait(10)
-        return self.server
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._down.set)
-        self._thread.join(10)
 
 
 @pytest.fixture

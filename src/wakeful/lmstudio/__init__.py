@@ -53,6 +53,10 @@ from wakeful.lmstudio.errors import (
     ServerUnreachable,
     StreamBroken,
 )
+from wakeful.lmstudio.hosts.cache import CacheCounts, ResponseCache
+from wakeful.lmstudio.hosts.neighbour import Courtesy, Neighbour, Priority
+from wakeful.lmstudio.hosts.pool import HostState, Pool
+from wakeful.lmstudio.hosts.recovery import Recovery, Strategy
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import NO_RETRY, RetryConfig
 from wakeful.lmstudio.http.sse import ServerSentEvent, SSEParser
@@ -89,6 +93,7 @@ __all__ = [
     "AuthError",
     "BadRequest",
     "BlockingChatStream",
+    "CacheCounts",
     "CallRecord",
     "CanChat",
     "Chat",
@@ -105,11 +110,13 @@ __all__ = [
     "CompletionUsage",
     "ContentDelta",
     "ContextOverflow",
+    "Courtesy",
     "Download",
     "EmptyAnswer",
     "ErrorType",
     "Estimate",
     "Finished",
+    "HostState",
     "Image",
     "InvalidAddress",
     "InvalidStructure",
@@ -131,12 +138,17 @@ __all__ = [
     "ModelStateError",
     "ModelStatistics",
     "ModelUnloaded",
+    "Neighbour",
     "NoModelLoaded",
     "NotLMStudio",
     "Observer",
+    "Pool",
+    "Priority",
     "PromptProgress",
     "ReasoningDelta",
+    "Recovery",
     "RequestRefused",
+    "ResponseCache",
     "RetryConfig",
     "RouteMissing",
     "SSEParser",
@@ -149,6 +161,7 @@ __all__ = [
     "ServerUnreachable",
     "Shape",
     "Statistics",
+    "Strategy",
     "StreamBroken",
     "Structured",
     "Telemetry",

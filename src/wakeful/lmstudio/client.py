@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from wakeful.lmstudio.chat.act import act
 from wakeful.lmstudio.chat.constrain import Manners, think_then_constrain
@@ -23,6 +24,7 @@ from wakeful.lmstudio.errors import (
     ServerTooSlow,
     ServerUnreachable,
 )
+from wakeful.lmstudio.hosts.neighbour import Neighbour
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import RetryConfig
 from wakeful.lmstudio.http.transport import OnRetry, Transport
@@ -42,6 +44,14 @@ from wakeful.lmstudio.models.listing import (
 )
 from wakeful.lmstudio.settings import Timeouts, connection, normalise_base_url
 from wakeful.lmstudio.statistics import Observer, Statistics
+
+if TYPE_CHECKING:
+    from wakeful.lmstudio.endpoints.anthropic import MessagesEndpoint
+    from wakeful.lmstudio.endpoints.completions import CompletionsEndpoint
+    from wakeful.lmstudio.endpoints.embeddings import EmbeddingsEndpoint
+    from wakeful.lmstudio.endpoints.responses import ResponsesEndpoint
+    from wakeful.lmstudio.endpoints.v0 import V0Endpoints
+    from wakeful.lmstudio.endpoints.v1_chat import V1ChatEndpoint
 
 ServerKind = Literal["lmstudio", "llama.cpp", "other", "unknown"]
 
@@ -77,6 +87,7 @@ class AsyncLMStudioClient:
     retry: what is sent again by itself, see `RetryConfig`; on_retry: is told, with the seconds until then
     breaker: leaves a server alone for a while that fails again and again; None never does
     observers: are told of each chat that has ended, see `CallRecord`; `statistics` are kept in any case
+    neighbour: says when chats may go to the server, and lets the urgent ones go first; None: always
     timeouts: None lets deadlines be learnt, per model, from how long its answers take; given, they are the longest
     Every method raises LMStudioError and nothing else for what the server or the network does. Nothing is
     sent before the first call. Use it as `async with`, or call `close`.
@@ -92,6 +103,7 @@ class AsyncLMStudioClient:
         on_retry: OnRetry | None = None,
         breaker: CircuitBreaker | None = None,
         observers: Sequence[Observer] = (),
+        neighbour: Neighbour | None = None,
     ) -> None:
         where = connection(base_url, api_token=api_token, timeouts=timeouts)
         self.transport = Transport(
@@ -102,11 +114,57 @@ class AsyncLMStudioClient:
             on_retry=on_retry,
             breaker=breaker,
         )
-        self.experience = Experience(where.timeouts, fixed=timeouts is not None, observers=observers)
+        self.experience = Experience(
+            where.timeouts, fixed=timeouts is not None, observers=observers, neighbour=neighbour
+        )
         self.manners = Manners()
         self.loading = asyncio.Lock()
         self.ensuring = asyncio.Lock()
         self._counts_tokens = True
+
+    # The further endpoints are imported when they are used first: most programs use none of them.
+
+    @cached_property
+    def embeddings(self) -> "EmbeddingsEndpoint":
+        """`/v1/embeddings`: texts to vectors."""
+        from wakeful.lmstudio.endpoints.embeddings import EmbeddingsEndpoint
+
+        return EmbeddingsEndpoint(self.transport)
+
+    @cached_property
+    def completions(self) -> "CompletionsEndpoint":
+        """`/v1/completions`: text that goes on from a prompt."""
+        from wakeful.lmstudio.endpoints.completions import CompletionsEndpoint
+
+        return CompletionsEndpoint(self.transport)
+
+    @cached_property
+    def responses(self) -> "ResponsesEndpoint":
+        """`/v1/responses`: conversations that the server keeps, in OpenAI's form."""
+        from wakeful.lmstudio.endpoints.responses import ResponsesEndpoint
+
+        return ResponsesEndpoint(self.transport)
+
+    @cached_property
+    def messages(self) -> "MessagesEndpoint":
+        """`/v1/messages`: chats in Anthropic's form."""
+        from wakeful.lmstudio.endpoints.anthropic import MessagesEndpoint
+
+        return MessagesEndpoint(self.transport)
+
+    @cached_property
+    def v0(self) -> "V0Endpoints":
+        """LM Studio's REST API v0, whose answers carry statistics."""
+        from wakeful.lmstudio.endpoints.v0 import V0Endpoints
+
+        return V0Endpoints(self.transport)
+
+    @cached_property
+    def v1(self) -> "V1ChatEndpoint":
+        """LM Studio's `/api/v1/chat`: stateful, and its stream tells of loading and reading too."""
+        from wakeful.lmstudio.endpoints.v1_chat import V1ChatEndpoint
+
+        return V1ChatEndpoint(self.transport)
 
     @property
     def statistics(self) -> Statistics:

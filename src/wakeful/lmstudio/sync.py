@@ -12,6 +12,7 @@ from wakeful.lmstudio.chat.events import ChatEvent, ChatResult
 from wakeful.lmstudio.chat.stream import ChatStream
 from wakeful.lmstudio.client import AsyncLMStudioClient
 from wakeful.lmstudio.errors import ClientClosed
+from wakeful.lmstudio.hosts.neighbour import Neighbour
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.retry import RetryConfig
 from wakeful.lmstudio.http.transport import OnRetry
@@ -20,6 +21,15 @@ from wakeful.lmstudio.statistics import Observer, Statistics
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
+
+    from wakeful.lmstudio.sync_endpoints import (
+        BlockingCompletions,
+        BlockingEmbeddings,
+        BlockingMessages,
+        BlockingResponses,
+        BlockingV0,
+        BlockingV1,
+    )
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -162,6 +172,7 @@ class LMStudioClient(View[AsyncLMStudioClient]):
         on_retry: OnRetry | None = None,
         breaker: CircuitBreaker | None = None,
         observers: Sequence[Observer] = (),
+        neighbour: Neighbour | None = None,
     ) -> None:
         inner = AsyncLMStudioClient(
             base_url,
@@ -171,6 +182,7 @@ class LMStudioClient(View[AsyncLMStudioClient]):
             on_retry=on_retry,
             breaker=breaker,
             observers=observers,
+            neighbour=neighbour,
         )
         super().__init__(inner, _Thread())
 
@@ -178,6 +190,48 @@ class LMStudioClient(View[AsyncLMStudioClient]):
     def base_url(self) -> str:
         """The server's root, without `/v1`."""
         return self.inner.base_url
+
+    @property
+    def embeddings(self) -> "BlockingEmbeddings":
+        """As `AsyncLMStudioClient.embeddings`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingEmbeddings
+
+        return BlockingEmbeddings(self.inner.embeddings, self.thread)
+
+    @property
+    def completions(self) -> "BlockingCompletions":
+        """As `AsyncLMStudioClient.completions`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingCompletions
+
+        return BlockingCompletions(self.inner.completions, self.thread)
+
+    @property
+    def responses(self) -> "BlockingResponses":
+        """As `AsyncLMStudioClient.responses`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingResponses
+
+        return BlockingResponses(self.inner.responses, self.thread)
+
+    @property
+    def messages(self) -> "BlockingMessages":
+        """As `AsyncLMStudioClient.messages`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingMessages
+
+        return BlockingMessages(self.inner.messages, self.thread)
+
+    @property
+    def v0(self) -> "BlockingV0":
+        """As `AsyncLMStudioClient.v0`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingV0
+
+        return BlockingV0(self.inner.v0, self.thread)
+
+    @property
+    def v1(self) -> "BlockingV1":
+        """As `AsyncLMStudioClient.v1`."""
+        from wakeful.lmstudio.sync_endpoints import BlockingV1
+
+        return BlockingV1(self.inner.v1, self.thread)
 
     @property
     def statistics(self) -> Statistics:

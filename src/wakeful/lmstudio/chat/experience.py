@@ -4,14 +4,17 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from wakeful.lmstudio.chat.events import ChatResult, Message
 from wakeful.lmstudio.chat.ghosts import Ghosts
+from wakeful.lmstudio.chat.request import ChatOptions
 from wakeful.lmstudio.errors import LMStudioError
+from wakeful.lmstudio.hosts.neighbour import Neighbour, Priority
 from wakeful.lmstudio.http.deadlines import Deadlines, LearnedDeadlines
 from wakeful.lmstudio.settings import Timeouts
 from wakeful.lmstudio.statistics import CallRecord, Observer, Statistics
@@ -38,9 +41,18 @@ class Experience:
 
     timeouts: what holds as long as little is known; where `fixed`, learned deadlines never exceed them
     observers: are told of each call that has ended
+    neighbour: says when requests may go; None: always
     """
 
-    def __init__(self, timeouts: Timeouts, *, fixed: bool = False, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        *,
+        fixed: bool = False,
+        observers: Sequence[Observer] = (),
+        neighbour: Neighbour | None = None,
+    ) -> None:
+        self.neighbour = neighbour
         self.statistics = Statistics()
         self.observers = (self.statistics.observe, *observers)
         self.tokens = TokenEstimator()
@@ -72,6 +84,20 @@ class Experience:
         if ghost_s:  # it may have to wait for its turn; to give up and ask again would only make it longer
             return Deadlines(found.first_token_s + ghost_s, found.between_tokens_s, found.whole_s + ghost_s)
         return found
+
+    @asynccontextmanager
+    async def turn(self, options: ChatOptions, body: bytes) -> AsyncGenerator[Callable[[float], None], None]:
+        """Wait for the request's turn. Gives a function to call with the seconds that its first token took.
+
+        Raises ServerBusy if it was to go only while the server is idle.
+        """
+        if self.neighbour is None:
+            yield _ignored
+            return
+        usual_s = self.deadlines.expected_first_token_s(options.get("model", ""), _likely_tokens(body))
+        priority, idle_only = options.get("priority", Priority.NORMAL), options.get("idle_only", False)
+        async with self.neighbour.turn(priority, idle_only=idle_only) as told:
+            yield lambda first_token_s: told(first_token_s, usual_s)
 
     def left(self, model: str, tokens: int) -> None:
         """Take in that an answer was left before its end, which may be so many tokens away."""
@@ -166,6 +192,10 @@ class Experience:
     def _is_loaded(self, model: str) -> bool:
         answered_s = self._answered_s.get(model, -math.inf)
         return asyncio.get_running_loop().time() - answered_s < _LOADED_S
+
+
+def _ignored(first_token_s: float) -> None:
+    pass
 
 
 def _likely_tokens(body: bytes) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack
 import msgspec
 
 from wakeful.lmstudio.chat.events import ChatResult, Message
+from wakeful.lmstudio.hosts.neighbour import Priority
 
 MAX_TOKENS = 1024
 """Tokens of an answer unless told otherwise; never unlimited, since a model may loop."""
@@ -25,6 +26,7 @@ class AskOptions(TypedDict, total=False):
     draft_model: a smaller model that guesses ahead (speculative decoding)
     ttl_s: seconds without use after which a model that this request loads is unloaded
     cache_prompt: False forbids reuse of what was read before (llama.cpp only)
+    priority, idle_only: when it may go, where the client was given a `Neighbour`
     resume: whether a stream that is cut off goes on from there, and how often (True: once). The text so far becomes
         the beginning of the model's answer; not with a schema or once a tool call has begun
     limit_s: seconds that all of it may take; then the partial answer comes back, marked as interrupted
@@ -51,6 +53,8 @@ class AskOptions(TypedDict, total=False):
     draft_model: str
     ttl_s: int
     cache_prompt: bool
+    priority: Priority
+    idle_only: bool
     resume: bool | int
     limit_s: float | None
     extra: Mapping[str, Any] | None

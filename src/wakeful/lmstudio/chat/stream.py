@@ -156,29 +156,30 @@ class ChatStream(AsyncIterator[ChatEvent]):
         return Finished(self.result)
 
     async def _run(self) -> AsyncGenerator[list[ChatEvent], None]:
-        attempts = Attempts(self._transport)
-        while True:
-            batches = self._once()
-            told = False
-            try:
-                async with aclosing(batches):
-                    async for batch in batches:
-                        told = True
-                        yield batch
-            except LMStudioError as error:
-                if told and self._resumes and is_cut(error) and self._assembly.can_resume:
-                    await self._take_up()
-                elif not await attempts.again(error, began=told):
-                    error.partial = self._assembly.text
-                    self._tell(error)
-                    raise
-                self._retries = attempts.count - 1
-                self._assembly = Assembly(wants_json=self._wants_json, before=self._before)
-            else:
-                break
-        if self.result is not None:
-            self._tell()
-            yield [Finished(self.result)]
+        async with self._experience.turn(self._options, self._body) as told_first_token:
+            self._started_s = asyncio.get_running_loop().time()  # from here on it is the server's time
+            attempts = Attempts(self._transport)
+            while self.result is None:
+                batches = self._once()
+                told = False
+                try:
+                    async with aclosing(batches):
+                        async for batch in batches:
+                            told = True
+                            yield batch
+                except LMStudioError as error:
+                    if told and self._resumes and is_cut(error) and self._assembly.can_resume:
+                        await self._take_up()
+                    elif not await attempts.again(error, began=told):
+                        error.partial = self._assembly.text
+                        self._tell(error)
+                        raise
+                    self._retries = attempts.count - 1
+                    self._assembly = Assembly(wants_json=self._wants_json, before=self._before)
+            if self.first_token_s is not None:
+                told_first_token(self.first_token_s)
+        self._tell()
+        yield [Finished(self.result)]
 
     async def _take_up(self) -> None:
         """Ask for the rest of the answer, which was cut off."""

@@ -22,7 +22,6 @@ async def whole_chat(
     body = chat_body(messages, options, stream=False)
     model = options.get("model", "")
     attempts = Attempts(transport)
-    begun_s = loop.time()
 
     def tell(result: ChatResult, error: LMStudioError | None = None) -> None:
         experience.tell(
@@ -35,24 +34,26 @@ async def whole_chat(
             error=error,
         )
 
-    while True:
-        assembly = Assembly(wants_json=options.get("json_schema") is not None)
-        try:
-            limit_s = experience.expect(model, body).whole_s
-            started_s = loop.time()
-            async with transport.open("POST", CHAT_PATH, body, head_s=limit_s) as reply:
-                feed_whole(assembly, reply, await reply.read_all(started_s + limit_s, "whole"))
-            spent_s = loop.time() - begun_s
-            result = assembly.result(duration_s=spent_s, first_token_s=spent_s)
-        except LMStudioError as error:
-            if await attempts.again(error):
-                continue
-            spent_s = loop.time() - begun_s
-            tell(assembly.so_far(duration_s=spent_s, first_token_s=spent_s), error)
-            raise
-        result = experience.learn(model, body, result, longest_gap_s=None)
-        tell(result)
-        return result
+    async with experience.turn(options, body):
+        begun_s = loop.time()
+        while True:
+            assembly = Assembly(wants_json=options.get("json_schema") is not None)
+            try:
+                limit_s = experience.expect(model, body).whole_s
+                started_s = loop.time()
+                async with transport.open("POST", CHAT_PATH, body, head_s=limit_s) as reply:
+                    feed_whole(assembly, reply, await reply.read_all(started_s + limit_s, "whole"))
+                spent_s = loop.time() - begun_s
+                result = assembly.result(duration_s=spent_s, first_token_s=spent_s)
+            except LMStudioError as error:
+                if await attempts.again(error):
+                    continue
+                spent_s = loop.time() - begun_s
+                tell(assembly.so_far(duration_s=spent_s, first_token_s=spent_s), error)
+                raise
+            result = experience.learn(model, body, result, longest_gap_s=None)
+            tell(result)
+            return result
 
 
 def feed_whole(assembly: Assembly, reply: Reply, body: bytes) -> list[ChatEvent]:

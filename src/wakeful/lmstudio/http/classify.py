@@ -104,7 +104,7 @@ def read_error(body: bytes) -> ErrorBody | None:
     """
     try:
         data: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     fields = as_object(data)
     if not fields.get("error"):
