@@ -179,6 +179,23 @@ def doctor(config: ConfigOption = None, home: HomeOption = None) -> None:
     guarded(command)
 
 
+@app.command("check-server")
+def check_server(
+    url: Annotated[str | None, typer.Argument(help="Its address [env: LMSTUDIO_URL]; else localhost:1234.")] = None,
+    model: Annotated[str, typer.Option(help="The model to try; else whichever is loaded.")] = "",
+    token: Annotated[str | None, typer.Option(help="API token [env: LM_API_TOKEN].")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Find out what your LM Studio and its model can do: streaming, structure, tools, requests at once."""
+
+    def command() -> int:
+        from wakeful.cli.check_server import check
+
+        return asyncio.run(check(url, model=model, token=token, as_json=json))
+
+    guarded(command)
+
+
 @app.command("config")
 def show_config(
     config: ConfigOption = None,
