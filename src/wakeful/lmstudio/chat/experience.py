@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -85,18 +85,20 @@ class Experience:
             return Deadlines(found.first_token_s + ghost_s, found.between_tokens_s, found.whole_s + ghost_s)
         return found
 
-    @asynccontextmanager
-    async def turn(self, options: ChatOptions, body: bytes) -> AsyncGenerator[Callable[[float], None], None]:
+    def turn(self, options: ChatOptions, body: bytes) -> AbstractAsyncContextManager[Callable[[float], None]]:
         """Wait for the request's turn. Gives a function to call with the seconds that its first token took.
 
         Raises ServerBusy if it was to go only while the server is idle.
         """
-        if self.neighbour is None:
-            yield _ignored
-            return
+        return nullcontext(_ignored) if self.neighbour is None else self._turn(self.neighbour, options, body)
+
+    @asynccontextmanager
+    async def _turn(
+        self, neighbour: Neighbour, options: ChatOptions, body: bytes
+    ) -> AsyncGenerator[Callable[[float], None], None]:
         usual_s = self.deadlines.expected_first_token_s(options.get("model", ""), _likely_tokens(body))
         priority, idle_only = options.get("priority", Priority.NORMAL), options.get("idle_only", False)
-        async with self.neighbour.turn(priority, idle_only=idle_only) as told:
+        async with neighbour.turn(priority, idle_only=idle_only) as told:
             yield lambda first_token_s: told(first_token_s, usual_s)
 
     def left(self, model: str, tokens: int) -> None:

@@ -1,6 +1,7 @@
 """A streamed answer as typed events, and how it is stopped."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -17,6 +18,7 @@ from wakeful.lmstudio.errors import LMStudioError, ServerTooSlow, StreamBroken
 from wakeful.lmstudio.http.attempts import Attempts
 from wakeful.lmstudio.http.events import EventSource, open_events
 from wakeful.lmstudio.http.transport import Reply, Transport
+from wakeful.lmstudio.http.watch import Watch
 
 _AFTER_FINISH_S = 3.0
 """How long we wait for the usage and the end that follow the finish reason."""
@@ -50,9 +52,9 @@ class ChatStream(AsyncIterator[ChatEvent]):
         self._batches = self._run()
         self._pending: Iterator[ChatEvent] = iter(())
         self._limit_s = options.get("limit_s")
-        self._limit_at: float | None = None
+        self._limit_at = math.inf
         self._started_s: float | None = None
-        self._waiting: asyncio.Timeout | None = None
+        self._watch: Watch | None = None
         self._cancelled = False
         self._over = False
         self.first_token_s: float | None = None
@@ -71,7 +73,7 @@ class ChatStream(AsyncIterator[ChatEvent]):
     @property
     def waits(self) -> bool:
         """Whether somebody waits for its next event just now."""
-        return self._waiting is not None
+        return self._watch is not None and self._watch.waits
 
     @property
     def so_far(self) -> ChatResult:
@@ -107,6 +109,8 @@ class ChatStream(AsyncIterator[ChatEvent]):
         """Stop; the server stops too. Does nothing after the end."""
         self._over = True
         self._pending = iter(())
+        if self._watch is not None:
+            self._watch.stop()
         await self._batches.aclose()
         self._tell()
 
@@ -116,8 +120,8 @@ class ChatStream(AsyncIterator[ChatEvent]):
         Whoever iterates gets `Finished` with it, marked `cancelled`. Does nothing after the end.
         """
         self._cancelled = True
-        if self._waiting is not None:
-            self._waiting.reschedule(0)  # wakes the one who waits for the next event
+        if self._watch is not None:
+            self._watch.expire()  # wakes the one who waits for the next event
         return self.so_far
 
     async def collect(self) -> ChatResult:
@@ -129,21 +133,22 @@ class ChatStream(AsyncIterator[ChatEvent]):
         raise AssertionError("a stream ends with Finished or an error: please report this")
 
     async def _advance(self) -> ChatEvent:
-        loop = asyncio.get_running_loop()
-        if self._started_s is None:
-            self._started_s = loop.time()
-            self._limit_at = None if self._limit_s is None else self._started_s + self._limit_s
+        if self._watch is None:
+            self._watch = Watch()
+            self._started_s = asyncio.get_running_loop().time()
+            self._limit_at = math.inf if self._limit_s is None else self._started_s + self._limit_s
         while not self._over:
+            if self._cancelled:
+                return await self._interrupted("cancelled")
             try:
                 # around each wait and not around all of them: between two events the task is our caller's
-                async with asyncio.timeout_at(0 if self._cancelled else self._limit_at) as self._waiting:
+                with self._watch.until(self._limit_at):
                     batch = await anext(self._batches, None)
             except TimeoutError:
                 return await self._interrupted("cancelled" if self._cancelled else "deadline")
-            finally:
-                self._waiting = None
             if batch is None:
                 self._over = True
+                self._watch.stop()
                 break
             self._pending = iter(batch)
             if (event := next(self._pending, None)) is not None:

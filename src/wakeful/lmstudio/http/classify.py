@@ -145,6 +145,8 @@ def classify_response(status: int, content_type: str, body: bytes, *, retry_afte
     A success with an `error` in it is an error, and a page of HTML is no answer of a model server.
     retry_after: the header of that name
     """
+    if 200 <= status < 300 and body[:1] == b"{" and b'"error"' not in body:
+        return None  # as nearly always, and there is no need to decode it for that
     error = read_error(body)
     if error is not None:
         failure = classify(status, error)

@@ -1,8 +1,8 @@
 """One request and its answer over HTTP: connections, deadlines, and foreign errors mapped to ours."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from wakeful.lmstudio.errors import (
 from wakeful.lmstudio.http.breaker import CircuitBreaker
 from wakeful.lmstudio.http.classify import classify_response, shorten
 from wakeful.lmstudio.http.retry import NO_RETRY, RetryConfig
+from wakeful.lmstudio.http.watch import Watch
 from wakeful.lmstudio.settings import Timeouts
 
 OnRetry = Callable[[LMStudioError, float], object]
@@ -58,9 +59,10 @@ class Attempt:
 class Reply:
     """An answer whose head has come; `read` gives its body piece by piece."""
 
-    def __init__(self, response: aiohttp.ClientResponse, attempt: Attempt) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, attempt: Attempt, watch: Watch) -> None:
         self.attempt = attempt
         self._response = response
+        self._watch = watch
         self.status = response.status
         self.content_type = response.headers.get("Content-Type", "").lower()
         self.retry_after = response.headers.get("Retry-After", "")
@@ -70,25 +72,23 @@ class Reply:
 
         Raises ServerTooSlow, StreamBroken.
         """
-        with self._told(stage):
-            async with asyncio.timeout_at(deadline_s):
-                return await self._response.content.readany()
-
-    @contextmanager
-    def _told(self, stage: Stage) -> Generator[None, None, None]:
-        """Failures of reading as errors of ours."""
         try:
-            yield
-        except TimeoutError as error:
-            raise too_slow(self.attempt, stage) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise StreamBroken(
-                f"The connection broke while the answer was coming ({_words(error)}).",
-                status_code=self.status,
-                stage=stage,
-                waited_s=self.attempt.waited_s,
-                attempts=self.attempt.attempts,
-            ) from error
+            with self._watch.until(deadline_s):
+                return await self._response.content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, stage) from error
+
+    def _failure(self, error: TimeoutError | aiohttp.ClientError | OSError, stage: Stage) -> LMStudioError:
+        """A failure of reading as an error of ours."""
+        if isinstance(error, TimeoutError):
+            return too_slow(self.attempt, stage)
+        return StreamBroken(
+            f"The connection broke while the answer was coming ({_words(error)}).",
+            status_code=self.status,
+            stage=stage,
+            waited_s=self.attempt.waited_s,
+            attempts=self.attempt.attempts,
+        )
 
     async def read_all(self, deadline_s: float, stage: Stage) -> bytes:
         """The whole body. Raises as `read` does, and AnswerTooLarge."""
@@ -96,14 +96,10 @@ class Reply:
         if content.is_eof() and content.exception() is None and content.total_bytes <= MAX_BODY_BYTES:
             return content.read_nowait()  # it came with the head: no need for a deadline, which costs some
         body = bytearray()
-        with self._told(stage):
-            async with asyncio.timeout_at(deadline_s):
-                while piece := await self._response.content.readany():
-                    body += piece
-                    if len(body) > MAX_BODY_BYTES:
-                        raise AnswerTooLarge(
-                            f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status
-                        )
+        while piece := await self.read(deadline_s, stage):
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise AnswerTooLarge(f"The answer is longer than {MAX_BODY_BYTES:,} bytes.", status_code=self.status)
         return bytes(body)
 
     async def drain(self) -> None:
@@ -117,6 +113,7 @@ class Reply:
 
     def close(self) -> None:
         """Drop the connection, which makes the server stop generating; after a complete answer, keep it."""
+        self._watch.stop()
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -239,8 +236,9 @@ class Transport:
             headers = {"Content-Type": "application/json", **headers}
         _on_its_way.set(attempt)
         attempt.reused = False
+        watch = Watch()
         try:
-            async with asyncio.timeout(head_s):
+            with watch.until(asyncio.get_running_loop().time() + head_s):
                 response = await self._open_session().request(
                     attempt.method,
                     attempt.url,
@@ -260,7 +258,9 @@ class Transport:
                 waited_s=attempt.waited_s,
                 attempts=attempt.attempts,
             ) from error
-        return Reply(response, attempt)
+        finally:
+            watch.stop()
+        return Reply(response, attempt, watch)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
