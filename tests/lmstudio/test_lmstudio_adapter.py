@@ -6,7 +6,7 @@ import pytest
 from raw_server import Exchange, delta, good, serving
 
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, errors
-from wakeful.lmstudio.interop.adapter import AdapterError, LMStudioAdapter, error_code, safe_count
+from wakeful.lmstudio.interop.adapter import AdapterError, LMStudioAdapter, error_code
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
@@ -67,8 +67,11 @@ async def test_counting_falls_back_to_the_estimate() -> None:
         await exchange.answer(404, {"error": "no"})
 
     async with serving(cannot_count) as server, AsyncLMStudioClient(server.url) as client:
-        assert await LMStudioAdapter(client).count_tokens("Hallo") == safe_count("Hallo") == 3
-        assert await LMStudioAdapter(client, estimate=len).count_tokens("Hallo") == 5
+        adapter = LMStudioAdapter(client, model="m")
+        first = await adapter.count_tokens("Hallo Welt" * 50)
+        assert first > 100
+        client.experience.tokens.learn("Hallo Welt" * 50, 3 * first, "m")
+        assert await adapter.count_tokens("Hallo Welt" * 50) > 3 * first
 
 
 def test_every_error_has_a_code() -> None:

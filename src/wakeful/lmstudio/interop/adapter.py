@@ -1,6 +1,6 @@
 """How do other people's programs ask, that know errors by stable codes? Completions, counts and `AdapterError`."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -85,17 +85,11 @@ def coded_errors() -> Generator[None, None, None]:
         raise AdapterError(error_code(error), str(error), error.retry_helps, cause=error) from error
 
 
-def safe_count(text: str) -> int:
-    """A number of tokens that `text` hardly exceeds in any model: half its bytes in UTF-8, rounded up."""
-    return (len(text.encode("utf-8", "surrogatepass")) + 1) // 2
-
-
 class LMStudioAdapter:
     """One model behind the four calls that most programs need. All raise AdapterError for what goes wrong.
 
     model: "" for whichever is loaded
     tools: functions in OpenAI form that go with every request that brings none of its own
-    estimate: counts tokens where the server can't
     """
 
     def __init__(
@@ -104,11 +98,9 @@ class LMStudioAdapter:
         model: str = "",
         *,
         tools: Sequence[dict[str, Any]] = (),
-        estimate: Callable[[str], int] = safe_count,
     ) -> None:
         self._client = client
         self._model = model
-        self._estimate = estimate
         self.tools = tuple(tools)
 
     async def generate_completion(self, prompt: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
@@ -127,10 +119,12 @@ class LMStudioAdapter:
                         yield event.text
 
     async def count_tokens(self, text: str) -> int:
-        """Tokens of a text: by the server where it can count, else by `estimate`."""
+        """Tokens of a text: by the server where it can count, else an estimate on the safe side."""
         with coded_errors():
             counted = await self._client.count_tokens(text)
-        return self._estimate(text) if counted is None else counted
+        if counted is not None:
+            return counted
+        return self._client.experience.tokens.estimate(text, self._model).tokens
 
     def _with_defaults(self, options: ChatOptions) -> ChatOptions:
         defaults: ChatOptions = {"model": self._model}

@@ -14,7 +14,7 @@ from wakeful.lmstudio.http.wire import as_list, as_object
 RECENT = 64
 """Answers whose counts are remembered for each model."""
 
-_MARGIN = 0.18
+_MARGIN = 0.21
 _SURPRISE = 1.2
 _SQRT = 1.5
 _FEW = 3.0
@@ -24,8 +24,8 @@ Chosen on five vocabularies (Qwen 2.5, Llama 3, DeepSeek V3, Gemma 2, GPT-4o) so
 logs or Chinese came out more than 2 % too low once 20 answers had been seen; `python -m bench estimate` measures it.
 """
 
-_UNKNOWN = 0.2
-"""A further share before the first answer; it wears off with each."""
+_DOUBT = 2.0
+"""Standard deviations of what is not yet known of the weights that a text's estimate rests on."""
 
 _NOISE = 0.004
 _TRUST = 0.05
@@ -117,6 +117,11 @@ class _Calibration:
     def likely(self, found: Features) -> float:
         return math.fsum(weight * count for weight, count in zip(self.weights, found, strict=True))
 
+    def doubt(self, found: Features) -> float:
+        """Standard deviation of `likely` for what the weights may still be wrong, in tokens."""
+        spread = [math.fsum(each * one for each, one in zip(row, found, strict=True)) for row in self.covariance]
+        return math.sqrt(max(0.0, math.fsum(each * one for each, one in zip(spread, found, strict=True))))
+
     def learn(self, found: Features, tokens: int) -> None:
         # Source: A. H. Sayed, 'Adaptive Filters', 2008, section 30.2 (RLS without forgetting), inputs divided by the
         # tokens so that long texts do not drown short ones.
@@ -150,11 +155,10 @@ class TokenEstimator:
     def estimate(self, text: str | Sequence[Message], model: str = "") -> Estimate:
         """The tokens of a text, or of messages laid out in the model's template."""
         calibration = self._models.get(model) or _Calibration()
-        likely = calibration.likely(features(text))
-        share = 1 + calibration.margin + _UNKNOWN / (1 + calibration.answers / 4)
-        return Estimate(
-            math.ceil(likely * share + _SQRT * math.sqrt(likely) + _FEW) if likely else 0, likely, calibration.answers
-        )
+        found = features(text)
+        likely = calibration.likely(found)
+        safe = likely * (1 + calibration.margin) + _DOUBT * calibration.doubt(found) + _SQRT * math.sqrt(likely) + _FEW
+        return Estimate(math.ceil(safe) if likely else 0, likely, calibration.answers)
 
     def learn(self, text: str | Sequence[Message], tokens: int, model: str = "") -> None:
         """Take in how many tokens a text really had, by the server's count. Counts below 1 say nothing."""
