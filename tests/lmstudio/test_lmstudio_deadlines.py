@@ -75,7 +75,7 @@ def test_a_steady_machine_is_never_cut(tokens_per_s: float, prompts: list[int], 
 def test_ten_minutes_of_reading_are_told_from_a_dead_stream() -> None:
     deadlines = steady(100, [500, 8_000, 20_000, 1_000, 9_000, 700])
     assert deadlines.for_request("m", 60_000).first_token_s > 1_200  # takes 600 s by itself
-    assert deadlines.for_request("m", 300).first_token_s < 60  # takes 3.5 s
+    assert deadlines.for_request("m", 300).first_token_s == Margins().first_token_floor_s  # takes 3.5 s
 
 
 def test_quick_answers_from_the_cache_say_nothing_about_long_prompts() -> None:
@@ -111,7 +111,7 @@ def test_a_machine_that_becomes_slow_is_not_cut_for_ever() -> None:
     while (limit_s := deadlines.for_request("m", 2_000).first_token_s) < needed_s:
         deadlines.cut("m", uncached_tokens=2_000, waited_s=limit_s, began=False)
         cuts += 1
-    assert cuts == 4
+    assert cuts == 2
     while (limit_s := deadlines.for_request("m", 2_000).between_tokens_s) < 20_000:
         deadlines.cut("m", uncached_tokens=2_000, waited_s=limit_s, began=True)
         cuts += 1
@@ -129,7 +129,7 @@ def test_the_whole_of_an_answer_is_bounded_by_what_it_may_be_long() -> None:
     for _ in range(ENOUGH):
         deadlines.learn("m", uncached_tokens=500, first_token_s=1.0, output_tokens=100, decode_s=10.0, longest_gap_s=1)
     short, long = (deadlines.for_request("m", 500, max_tokens=n).whole_s for n in (10, 10_000))
-    assert short < 60
+    assert short < 200
     assert long > 3 * 1_000
     assert deadlines.for_request("m", 500).whole_s >= GENERAL.whole_s
     assert deadlines.expected_decode_s("m", 50) == pytest.approx(5.0)

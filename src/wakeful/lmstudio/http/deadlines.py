@@ -51,13 +51,14 @@ class Margins:
     """How generous deadlines are.
 
     factor: times what was slow lately; 1 or more (ValueError otherwise)
-    first_token_floor_s, between_tokens_floor_s: seconds below which no deadline goes
+    first_token_floor_s, between_tokens_floor_s: seconds below which no deadline goes, however quick the answers
+        were: a request may have to wait until somebody else's answer, or the reading of their prompt, is done
     load_s: seconds allowed for loading a model before any loading was seen
     """
 
     factor: float = 3.0
-    first_token_floor_s: float = 15.0
-    between_tokens_floor_s: float = 30.0
+    first_token_floor_s: float = 120.0
+    between_tokens_floor_s: float = 60.0
     load_s: float = 600.0
 
     def __post_init__(self) -> None:
