@@ -160,7 +160,8 @@ def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Sc
     def ask(trial: Trial) -> str:
         asked = trial.messages[-1][1].split("\nRemembered:")[0]
         offered = _CITED.findall(asked)
-        schema = ask_schema(offered) if trial.kind == "question" else reply_schema(offered)
+        question = trial.kind == "question"
+        schema = ask_schema(offered, short=True) if question else reply_schema(offered, short=True)
         return chat(base, trial.messages, schema)
 
     trials = list(trials)
@@ -203,7 +204,7 @@ def real_lines(base: str, score: Score) -> Score:
         user = exchange.user.split("\nRemembered:")[0].split("\nAnd more")[0]
         if "\nExpected:" not in user:
             user += "\nExpected:" + exchange.user.rsplit("\nExpected:", 1)[1]
-        text = chat(base, [("system", prompt(PILOT)), ("user", user)], reply_schema(_CITED.findall(user)))
+        text = chat(base, [("system", prompt(PILOT)), ("user", user)], reply_schema(_CITED.findall(user), short=True))
         try:
             got = msgspec.json.decode(text, type=Reply)
         except msgspec.DecodeError as error:

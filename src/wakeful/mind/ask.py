@@ -55,7 +55,7 @@ async def ask(
     answered = await thinker.ask(
         [("system", rules), ("user", question(text, entries, now_ns=begun_ns))],
         AskReply,
-        ask_schema([cite(entry.seq) for entry in entries]),
+        ask_schema([cite(entry.seq) for entry in entries], short=thinker.facts.pilot),
         on_text=on_text,
     )
     offered = {entry.seq: entry for entry in entries}

@@ -135,7 +135,7 @@ def _that_fit(cycle: Cycle, conversation: Conversation) -> list[Seen]:
 
 
 async def _ask(layout: Layout, seen: Sequence[Seen], thinker: Thinker, on_text: OnText | None) -> Answered[Reply]:
-    schema = reply_schema([cite(each.seq) for each in seen])
+    schema = reply_schema([cite(each.seq) for each in seen], short=thinker.facts.pilot)
     offered = {cite(each.seq) for each in seen}
 
     def check(reply: Reply) -> str:

@@ -47,9 +47,13 @@ class AskReply(msgspec.Struct, frozen=True):
     evidence: list[str]
 
 
-def reply_schema(citable: Sequence[str]) -> dict[str, Any]:
+_MAX_CITATIONS = 12
+
+
+def reply_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, Any]:
     """JSON Schema of `Reply` in which `evidence` can name nothing but `citable`.
 
+    short: for a model that may loop, texts so short that even then the object ends within the answer's tokens
     Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
     """
     share = {"type": "number", "minimum": 0, "maximum": 1}
@@ -60,27 +64,27 @@ def reply_schema(citable: Sequence[str]) -> dict[str, Any]:
         "additionalProperties": False,
     }
     properties: dict[str, Any] = {
-        "focus": _text(160),
+        "focus": _text(80 if short else 160),
         "evidence": _citations(citable),
-        "observed": _text(300),
-        "assessment": _text(300),
+        "observed": _text(200 if short else 300),
+        "assessment": _text(200 if short else 300),
         "severity": {"type": "string", "enum": list(SEVERITIES)},
-        "expected": _text(200),
+        "expected": _text(80 if short else 200),
         "prediction_error": share,
         "attention": shares,
         "action_needed": {"type": "boolean"},
         "action_type": {"type": "string", "enum": ["observe", "reflect", "delegate", "update_model"]},
-        "action_details": _text(200),
-        "next_prediction": _text(200),
+        "action_details": _text(80 if short else 200),
+        "next_prediction": _text(80 if short else 200),
         "confidence": share,
-        "self_assessment": _text(160),
+        "self_assessment": _text(60 if short else 160),
     }
     return _object(properties)
 
 
-def ask_schema(citable: Sequence[str]) -> dict[str, Any]:
-    """JSON Schema of `AskReply`."""
-    return _object({"answer": _text(800), "evidence": _citations(citable)})
+def ask_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, Any]:
+    """JSON Schema of `AskReply`. short: as of `reply_schema`."""
+    return _object({"answer": _text(300 if short else 800), "evidence": _citations(citable)})
 
 
 def _text(max_chars: int) -> dict[str, Any]:
@@ -91,7 +95,8 @@ def _text(max_chars: int) -> dict[str, Any]:
 def _citations(citable: Sequence[str]) -> dict[str, Any]:
     if not citable:
         return {"type": "array", "items": {"type": "string"}, "maxItems": 0}
-    return {"type": "array", "items": {"type": "string", "enum": list(citable)}}
+    most = min(len(citable), _MAX_CITATIONS)  # a small model may cite for ever
+    return {"type": "array", "items": {"type": "string", "enum": list(citable)}, "maxItems": most}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
