@@ -30,6 +30,7 @@ from wakeful.lmstudio.http.retry import RetryConfig
 from wakeful.lmstudio.http.transport import OnRetry, Transport
 from wakeful.lmstudio.http.wire import as_list, as_object
 from wakeful.lmstudio.interop import described
+from wakeful.lmstudio.interop.native import native
 from wakeful.lmstudio.interop.openai import openai_client
 from wakeful.lmstudio.models.download import download_model, download_status, start_download
 from wakeful.lmstudio.models.ensure import ensure_loaded, wait_for_model
@@ -282,6 +283,7 @@ class AsyncLMStudioClient:
     health_check = described.health_check
     wait_for_connection = described.wait_for_connection
     openai_client = openai_client
+    native = native
 
     async def count_tokens(self, text: str | Sequence[Message]) -> int | None:
         """Tokens of a text, or of messages laid out in the model's own template.
