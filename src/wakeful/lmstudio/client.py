@@ -89,7 +89,8 @@ class AsyncLMStudioClient:
     breaker: leaves a server alone for a while that fails again and again; None never does
     observers: are told of each chat that has ended, see `CallRecord`; `statistics` are kept in any case
     neighbour: says when chats may go to the server, and lets the urgent ones go first; None: always
-    timeouts: None lets deadlines be learnt, per model, from how long its answers take; given, they are the longest
+    timeouts: the longest deadlines; where neither this nor the environment sets any, they are learnt for each model
+        from how long its answers take. None asks the environment
     Every method raises LMStudioError and nothing else for what the server or the network does. Nothing is
     sent before the first call. Use it as `async with`, or call `close`.
     """
@@ -116,7 +117,7 @@ class AsyncLMStudioClient:
             breaker=breaker,
         )
         self.experience = Experience(
-            where.timeouts, fixed=timeouts is not None, observers=observers, neighbour=neighbour
+            where.timeouts, fixed=where.timeouts != Timeouts(), observers=observers, neighbour=neighbour
         )
         self.manners = Manners()
         self.loading = asyncio.Lock()
