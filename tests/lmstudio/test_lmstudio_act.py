@@ -1,8 +1,10 @@
 """Tools from functions, and a model that calls them."""
 
 import asyncio
+import functools
 import json
 import threading
+import time
 from typing import Literal
 
 import pytest
@@ -180,18 +182,137 @@ async def test_a_model_without_training_in_tools() -> None:
         ('{"name": "other", "arguments": {}}', []),
         ('{"name": "add", "arguments": [1]}', []),
         ('{"name": ["add"]}', []),
+        ('{"name": "add", "level": 3}', []),
+        ('{"name": "add", "arguments": {}, "level": 3}', []),
+        ('It would be\n```json\n{"name": "add"}\n```', []),
         ('The call would be {"name": "add"}.', []),
         ("<tool_call>{broken</tool_call>", []),
         ("", []),
     ],
 )
 def test_calls_in_text(text: str, names: list[str]) -> None:
-    calls = calls_in_text(text, {"add", "now"})
+    calls, rest = calls_in_text(text, {"add", "now"})
     assert [call.name for call in calls] == names
     assert all(isinstance(json.loads(call.arguments), dict) for call in calls)
+    assert rest == (text if not names else "I look." if text.startswith("I look.") else "")
 
 
 async def test_two_tools_of_one_name() -> None:
     async with AsyncLMStudioClient("http://127.0.0.1:9") as client:
         with pytest.raises(ValueError, match="two tools"):
             await act(client, "go", [add, add])
+
+
+def test_line_breaks_without_end_take_no_time() -> None:
+    started_s = time.process_time()
+    assert calls_in_text("```" + "\n" * 200_000, {"add"})[0] == []
+    assert time.process_time() - started_s < 1
+
+
+async def test_an_answer_held_to_a_schema_is_no_call() -> None:
+    answer = '{"name": "add", "parameters": {"a": 1}}'
+    async with serving(answering(said(answer))) as server, AsyncLMStudioClient(server.url) as client:
+        result = await act(client, "go", [add], json_schema={"type": "object"})
+    assert (result.text, result.rounds, result.runs) == (answer, 1, ())
+
+
+async def test_calls_from_text_stand_in_the_conversation_once_and_under_ids_of_their_own() -> None:
+    call = said('First. <tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>')
+    async with serving(answering(call, call, said("3"))) as server, AsyncLMStudioClient(server.url) as client:
+        await act(client, "go", [add])
+    _, one, told, other, _ = asked(server.requests[2])["messages"]
+    assert (one["content"], one["tool_calls"][0]["id"]) == ("First.", told["tool_call_id"])
+    assert other["tool_calls"][0]["id"] != told["tool_call_id"]
+
+
+async def test_a_time_out_within_a_tool_is_the_tools_own_error() -> None:
+    async def late() -> str:
+        raise TimeoutError("the disk did not answer")
+
+    async with serving(answering(said(calls=[("late", "{}")]))) as server:
+        async with AsyncLMStudioClient(server.url) as client:
+            with pytest.raises(TimeoutError, match="disk"):
+                await act(client, "go", [late], on_error="raise")
+            with pytest.raises(TimeoutError, match="disk"):
+                await act(client, "go", [late], on_error="raise", limit_s=60.0)
+
+
+async def test_when_the_time_is_up_what_was_done_is_kept_and_each_call_has_its_answer() -> None:
+    async def sleeps() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    behaviour = answering(said(calls=[("add", '{"a": 1}'), ("sleeps", "{}")]))
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        result = await act(client, "go", [add, sleeps], limit_s=0.3)
+    assert ([run.told for run in result.runs], result.stopped) == (["3"], "time")
+    assert [message.get("tool_call_id") for message in result.messages] == [None, "id0", "id1"]
+    assert "time was up" in result.messages[-1]["content"]
+
+
+async def test_when_the_rounds_are_up_each_call_has_its_answer() -> None:
+    async with serving(answering(said(calls=[("add", '{"a": 1}')]))) as server:
+        async with AsyncLMStudioClient(server.url) as client:
+            result = await act(client, "go", [add], max_rounds=1)
+    assert [message["role"] for message in result.messages] == ["assistant", "tool"]
+    assert (result.runs, result.stopped) == ((), "rounds")
+
+
+async def test_errors_that_futures_do_not_take_are_a_tools_failure() -> None:
+    def exhausted() -> str:
+        raise StopIteration("nothing left")
+
+    async def cut() -> str:
+        raise asyncio.CancelledError
+
+    behaviour = answering(said(calls=[("exhausted", "{}"), ("cut", "{}")]), said("I see."))
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        result = await asyncio.wait_for(act(client, "go", [exhausted, cut]), 10)
+        assert [type(run.error) for run in result.runs] == [RuntimeError, RuntimeError]
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        with pytest.raises(RuntimeError):
+            await act(client, "go", [exhausted, cut], on_error="raise")
+
+
+async def test_cancelled_it_stops_its_tools() -> None:
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def sleeps() -> str:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return ""
+
+    async with serving(answering(said(calls=[("sleeps", "{}")]))) as server:
+        async with AsyncLMStudioClient(server.url) as client:
+            task = asyncio.create_task(act(client, "go", [sleeps]))
+            await asyncio.wait_for(began.wait(), 5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    assert stopped.is_set()
+
+
+async def test_tools_from_other_things_than_functions() -> None:
+    class Scale:
+        def __call__(self, by: int) -> int:
+            """Scale it."""
+            return 2 * by
+
+    assert Tool(Scale(), name="scale").openai()["function"]["description"] == "Scale it."
+    assert await Tool(Scale(), name="scale").run({"by": 4}) == "8"
+    three = Tool(functools.partial(add, b=3), name="three")
+    assert await three.run(three.read('{"a": 1}')) == "4"
+    assert three.parameters["properties"]["a"]["description"] == "the first one"
+
+
+def test_types_that_can_not_be_told() -> None:
+    def unknown(a: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+
+    for function in (unknown, max):
+        with pytest.raises(TypeError, match=function.__name__):
+            Tool(function)
+    with pytest.raises(ValueError, match="ASCII"):
+        Tool(add, name="größe")

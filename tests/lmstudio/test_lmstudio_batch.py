@@ -94,3 +94,30 @@ async def test_cancelled_it_stops_what_is_under_way() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(server.gone.wait(), 5)
+
+
+async def test_inputs_that_come_by_and_by() -> None:
+    closed = asyncio.Event()
+
+    async def inputs():
+        try:
+            for number in range(20):
+                await asyncio.sleep(0)
+                yield number
+        finally:
+            closed.set()
+
+    async def work(number: int) -> int:
+        for _ in range(number % 3):
+            await asyncio.sleep(0)
+        if number == 19 and failing:
+            raise ModelNotFound("none")
+        return number
+
+    failing = False
+    assert await batch(work, inputs(), concurrency=4) == [*range(20)]
+    failing = True
+    closed.clear()
+    with pytest.raises(ModelNotFound):
+        await batch(work, inputs(), concurrency=4)
+    assert closed.is_set()

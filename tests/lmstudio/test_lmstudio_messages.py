@@ -27,6 +27,10 @@ def test_a_copy_goes_its_own_way() -> None:
     chat = Chat("hello", system="be brief")
     other = chat.copy().user("more")
     assert (len(chat), len(other)) == (2, 3)
+    history: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
+    kept = Chat(history)
+    history[0]["content"].append({"type": "text", "text": "more"})
+    assert len(kept[0]["content"]) == 1
 
 
 def test_an_answer_with_calls_is_added_with_them() -> None:
@@ -44,6 +48,8 @@ def test_an_answer_with_calls_is_added_with_them() -> None:
         [{"content": "hello"}],
         [{"role": "user"}],
         [{"role": "user", "content": 7}],
+        [{"role": "user", "content": [7]}],
+        [{"role": "user", "content": [{"text": "no type"}]}],
         ["hello"],
     ],
 )
@@ -77,6 +83,8 @@ def test_images_of_files_and_addresses(tmp_path: Path) -> None:
 def test_images_that_can_not_be_sent(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has to be PNG"):
         image_part(b"<svg/>")
+    with pytest.raises(ValueError, match="data:image"):
+        image_part("data:text/plain;base64,AAAA")
     with pytest.raises(FileNotFoundError):
         image_part(tmp_path / "none.png")
     with (tmp_path / "huge.png").open("wb") as file:

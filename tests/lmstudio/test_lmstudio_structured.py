@@ -1,6 +1,7 @@
 """Answers as values of a type, and what becomes of those that do not fit."""
 
 import dataclasses
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from raw_server import serving
 from scripted import answering, asked, said
 
-from wakeful.lmstudio import AsyncLMStudioClient, InvalidStructure, structured
+from wakeful.lmstudio import AsyncLMStudioClient, InvalidStructure, Shape, structured
 
 
 class Struct(msgspec.Struct):
@@ -86,3 +87,20 @@ async def test_lists_and_impossible_shapes() -> None:
             await structured(client, "which?", {"type": "nothing"})
         with pytest.raises(TypeError):
             await structured(client, "which?", AsyncLMStudioClient)
+        with pytest.raises(TypeError, match="refers to"):
+            await structured(client, "which?", {"$ref": "#/$defs/none"})
+        with pytest.raises(ValueError, match="repairs"):
+            await structured(client, "which?", Struct, repairs=-1)
+
+
+@pytest.mark.parametrize("text", ["```json\n[1]\n```", " ```\n[1]```\n", "```json [1] ```", "[1]"])
+def test_fences_are_taken_off(text: str) -> None:
+    assert Shape(list[int]).read(text) == [1]
+
+
+@pytest.mark.parametrize("text", ["```json" + "\n" * 200_000, "```json" + "\n" * 200_000 + "```", "``````", "```"])
+def test_line_breaks_without_end_take_no_time(text: str) -> None:
+    started_s = time.process_time()
+    with pytest.raises(ValueError, match=r"JSON|truncated"):
+        Shape(list[int]).read(text)
+    assert time.process_time() - started_s < 1

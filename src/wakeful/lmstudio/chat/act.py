@@ -35,9 +35,10 @@ class ActResult:
     """How it ended.
 
     result: the last answer
-    messages: what was added to the conversation, the last answer included
+    messages: what was added to the conversation, the last answer included; each call in it has its answer, so that
+        the conversation can go on from here, also where a bound ended it
     rounds: how often the model was asked
-    runs: the calls that were made, in the order in which they were asked for
+    runs: the calls that came to their end, in the order in which they were asked for
     stopped: which bound ended it, "" for none
     """
 
@@ -63,6 +64,10 @@ class _Acting:
     on_error: Amiss
     on_tool: Callable[[ToolRun], object] | None
     runs: list[ToolRun] = field(default_factory=list[ToolRun])
+
+
+_NOT_RUN = "Error: the tool was not called, there are no more rounds."
+_NOT_IN_TIME = "Error: the tool was not done before the time was up."
 
 
 async def act(
@@ -119,18 +124,22 @@ async def act(
             asked["tool_choice"] = "none"
         if give_up_s is not None:
             asked["limit_s"] = max(0.0, give_up_s - loop.time())
-        result = _with_text_calls(await client.chat(chat, **asked), acting.tools)
-        add(answer_message(result) if offer == "server" else {"role": "assistant", "content": result.text})
+        result = await client.chat(chat, **asked)
+        answered = result
+        # an answer that is held to a schema is JSON anyway, and none of it a call
+        if not result.tool_calls and asked.get("json_schema") is None:
+            calls, rest = calls_in_text(result.text, acting.tools, prefix=f"text_{number}_")
+            result = msgspec.structs.replace(result, tool_calls=tuple(calls))
+            answered = msgspec.structs.replace(result, text=rest)  # or the template writes the calls twice
+        add(answer_message(answered) if offer == "server" else {"role": "assistant", "content": result.text})
         ended = _ended(result, last=last)
+        told = [_NOT_IN_TIME if ended == "time" else _NOT_RUN] * len(result.tool_calls)
         if ended is None:
-            try:
-                async with asyncio.timeout_at(give_up_s):
-                    told = await _run_all(acting, result.tool_calls)
-            except TimeoutError:
-                ended = "time"
-            else:
-                for message in _told(result.tool_calls, told, offer):
-                    add(message)
+            told, in_time = await _run_all(acting, result.tool_calls, give_up_s)
+            ended = None if in_time else "time"
+        if result.tool_calls:
+            for message in _told(result.tool_calls, told, offer):
+                add(message)
         if ended is not None:
             return ActResult(result, list(chat[begun:]), number, tuple(acting.runs), ended)
     raise AssertionError("unreachable")
@@ -145,23 +154,25 @@ def _ended(result: ChatResult, *, last: bool) -> Literal["", "rounds", "time"] |
     return "rounds" if last else None
 
 
-def _with_text_calls(result: ChatResult, tools: dict[str, Tool]) -> ChatResult:
-    if result.tool_calls or not tools:
-        return result
-    calls = calls_in_text(result.text, tools)
-    return msgspec.structs.replace(result, tool_calls=tuple(calls)) if calls else result
+async def _run_all(acting: _Acting, calls: Sequence[ToolCall], give_up_s: float | None) -> tuple[list[str], bool]:
+    """What the model is told of each call, and whether all of them were done in time."""
+    runs: dict[int, ToolRun] = {}
 
+    async def run(at: int, call: ToolCall) -> None:
+        runs[at] = await _run(acting, call)
 
-async def _run_all(acting: _Acting, calls: Sequence[ToolCall]) -> list[str]:
-    """What the model is told of each call."""
+    limit = asyncio.timeout_at(give_up_s)
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(acting, call)) for call in calls]
+        async with limit, asyncio.TaskGroup() as group:
+            for at, call in enumerate(calls):
+                group.create_task(run(at, call))
+    except TimeoutError:
+        if not limit.expired():
+            raise
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers expect the tool's own error
-    runs = [task.result() for task in tasks]
-    acting.runs += runs
-    return [run.told for run in runs]
+    acting.runs += [runs[at] for at in sorted(runs)]
+    return [runs[at].told if at in runs else _NOT_IN_TIME for at in range(len(calls))], not limit.expired()
 
 
 async def _run(acting: _Acting, call: ToolCall) -> ToolRun:
@@ -176,6 +187,15 @@ async def _run(acting: _Acting, call: ToolCall) -> ToolRun:
             if acting.on_invalid == "raise":
                 raise
             error, told = invalid, f"Error: {invalid.message}"
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # nobody stopped us: something that the tool waited for was cancelled, which is a failure of the tool
+            failure = RuntimeError("what the tool waited for was cancelled")
+            if acting.on_error == "raise":
+                raise failure from cancelled
+            error, told = failure, f"Error: {failure}"
         except Exception as failure:  # a tool may raise anything; the caller has said what becomes of it
             if acting.on_error == "raise":
                 raise

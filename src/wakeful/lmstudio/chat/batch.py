@@ -1,8 +1,9 @@
 """Many requests at once, a few at a time, with their answers in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sized
-from typing import Literal, TypeVar, overload
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sized
+from contextlib import aclosing
+from typing import Literal, TypeVar, cast, overload
 
 from wakeful.lmstudio.errors import LMStudioError
 
@@ -16,7 +17,7 @@ Progress = Callable[[int, int | None], object]
 @overload
 async def batch(
     work: Callable[[T], Awaitable[R]],
-    inputs: Iterable[T],
+    inputs: Iterable[T] | AsyncIterable[T],
     *,
     concurrency: int = ...,
     on_progress: Progress | None = ...,
@@ -25,7 +26,7 @@ async def batch(
 @overload
 async def batch(
     work: Callable[[T], Awaitable[R]],
-    inputs: Iterable[T],
+    inputs: Iterable[T] | AsyncIterable[T],
     *,
     concurrency: int = ...,
     on_progress: Progress | None = ...,
@@ -33,7 +34,7 @@ async def batch(
 ) -> list[R | LMStudioError]: ...
 async def batch(
     work: Callable[[T], Awaitable[R]],
-    inputs: Iterable[T],
+    inputs: Iterable[T] | AsyncIterable[T],
     *,
     concurrency: int = 4,
     on_progress: Progress | None = None,
@@ -41,7 +42,7 @@ async def batch(
 ) -> list[R] | list[R | LMStudioError]:
     """What `work` gives for each input, in the order of the inputs.
 
-    inputs: taken one by one as there is room, so it may be a generator without end in sight
+    inputs: taken one by one as there is room, so it may be a generator, or an asynchronous one, of any length
     concurrency: how many are under way at most; more than the server has slots only makes them wait there
     errors: `raise` stops all others at the first error and raises it; `return` puts each LMStudioError into
         the place of its answer
@@ -50,11 +51,17 @@ async def batch(
     if concurrency < 1:
         raise ValueError("concurrency has to be at least 1")
     total = len(inputs) if isinstance(inputs, Sized) else None
-    waiting = enumerate(inputs)
+    waiting = _numbered(inputs)
+    taking = asyncio.Lock()  # an asynchronous generator may be asked by one at a time only
     done: dict[int, R | LMStudioError] = {}
 
     async def worker() -> None:
-        for at, each in waiting:  # shared: each worker takes the next one that nobody has
+        while True:
+            async with taking:
+                try:
+                    at, each = await anext(waiting)
+                except StopAsyncIteration:
+                    return
             try:
                 done[at] = await work(each)
             except LMStudioError as error:
@@ -65,9 +72,27 @@ async def batch(
                 on_progress(len(done), total)
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with aclosing(waiting), asyncio.TaskGroup() as group:
             for _ in range(concurrency if total is None else min(concurrency, total)):
                 group.create_task(worker())
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers expect the error itself
     return [done[at] for at in range(len(done))]  # pyright: ignore[reportReturnType]  # `raise` leaves no error in it
+
+
+async def _numbered(inputs: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[tuple[int, T], None]:
+    at = 0
+    if isinstance(inputs, AsyncGenerator):
+        generator = cast("AsyncGenerator[T, None]", inputs)
+        async with aclosing(generator):  # or it would be closed some time later, by nobody
+            async for each in generator:
+                yield at, each
+                at += 1
+    elif isinstance(inputs, AsyncIterable):
+        async for each in inputs:
+            yield at, each
+            at += 1
+    else:
+        for each in inputs:
+            yield at, each
+            at += 1

@@ -4,6 +4,7 @@ With some models and servers the schema reaches into the thinking: the JSON stan
 content is empty, or the model does not think at all (lmstudio-bug-tracker 1684, 1773). Which it is shows in one try.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
@@ -38,13 +39,15 @@ class Manners:
 
     def __init__(self, known: Mapping[str, Manner] | None = None) -> None:
         self.known: dict[str, Manner] = dict(known or {})
+        self._asking: dict[str, asyncio.Lock] = {}
 
     async def of(self, client: CanChat, model: str) -> Manner:
         """How this model behaves: from memory, or by two short requests."""
-        found = self.known.get(model)
-        if found is None:
-            found = self.known[model] = await _probe(client, model)
-        return found
+        async with self._asking.setdefault(model, asyncio.Lock()):  # not each of several that ask at once
+            found = self.known.get(model)
+            if found is None:
+                found = self.known[model] = await _probe(client, model)
+            return found
 
 
 async def think_then_constrain(
@@ -96,8 +99,9 @@ async def _probe(client: CanChat, model: str) -> Manner:
     asked["json_schema"] = _PROBE_SCHEMA
     try:
         held = await client.chat(_PROBE, **asked)
-    except EmptyAnswer:
-        return "suppressed"
+    except EmptyAnswer as error:
+        # thoughts that are none of the schema's, and no tokens left after them
+        return "suppressed" if not error.reasoning or error.reasoning.lstrip().startswith("{") else "thinks"
     # JSON that stood in the reasoning was moved to the text: nothing of a thought is left then
     return "thinks" if held.reasoning else "suppressed"
 

@@ -6,7 +6,7 @@ A request that follows then waits its turn in silence; were it cut and sent agai
 
 import asyncio
 
-from wakeful.lmstudio.errors import LMStudioError
+from wakeful.lmstudio.errors import AnswerError, LMStudioError, RequestRefused
 from wakeful.lmstudio.http.transport import Transport
 from wakeful.lmstudio.http.wire import as_list, as_object
 
@@ -48,9 +48,11 @@ class Ghosts:
         while self._tells and self.may_take_s(model, loop.time()) > 0:
             try:
                 slots = as_list(await transport.json("GET", "/slots", guarded=False))
-            except LMStudioError:
-                self._tells = False
+            except (RequestRefused, AnswerError):
+                self._tells = False  # this server does not say
                 return
+            except LMStudioError:
+                return  # it is not there just now, and so writes nothing
             if not any(as_object(slot).get("is_processing") is True for slot in slots):
                 self.answered(model)
                 return

@@ -73,7 +73,7 @@ class Chat(Sequence[Message]):
 
     def copy(self) -> "Chat":
         """An independent copy, to try one conversation in two ways."""
-        return Chat(copy.deepcopy(self._messages))
+        return Chat(self._messages)
 
     @overload
     def __getitem__(self, at: int) -> Message: ...
@@ -126,6 +126,8 @@ def image_part(image: Image) -> dict[str, Any]:
 
 
 def _url(image: Image) -> str:
+    if isinstance(image, str) and image.startswith("data:") and not image.startswith("data:image/"):
+        raise ValueError("a `data:` URL of an image begins with `data:image/`")
     if isinstance(image, str) and image.startswith(("data:image/", "https://", "http://")):
         if len(image) > MAX_IMAGE_BYTES * 4 // 3 + 64:
             raise ValueError(f"the image is larger than {MAX_IMAGE_BYTES:,} bytes")
@@ -147,7 +149,8 @@ def _url(image: Image) -> str:
 def _checked(message: object) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise ValueError(f"a message is a mapping with `role` and `content`, not {type(message).__name__}")
-    fields = dict(cast("Mapping[str, Any]", message))
+    # a copy to its depth: what the caller does to a list of parts later is not to change the conversation
+    fields = copy.deepcopy(dict(cast("Mapping[str, Any]", message)))
     if fields.get("role") not in ROLES:
         raise ValueError(f"a message's role is one of {', '.join(sorted(ROLES))}, not {fields.get('role')!r}")
     content = fields.get("content")
@@ -155,4 +158,8 @@ def _checked(message: object) -> dict[str, Any]:
         raise ValueError(f"the message of role {fields['role']} has no content")
     if content is not None and not isinstance(content, str | list):
         raise ValueError("a message's content is text or a list of parts")
+    if isinstance(content, list):
+        for part in cast("list[object]", content):
+            if not isinstance(part, Mapping) or not isinstance(cast("Mapping[str, Any]", part).get("type"), str):
+                raise ValueError("a part of a message's content is a mapping with `type`")
     return fields

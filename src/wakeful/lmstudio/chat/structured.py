@@ -1,6 +1,5 @@
 """An answer as a value of a type of yours, checked, with a second try for the model when it does not fit."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Unpack, cast, overload
@@ -13,8 +12,6 @@ from wakeful.lmstudio.chat.request import CanChat, ChatOptions
 from wakeful.lmstudio.errors import InvalidStructure, MissingExtra
 
 T = TypeVar("T")
-
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,7 @@ class Shape(Generic[T]):
 
     def read(self, text: str) -> T:
         """The value that a text of JSON holds, also within a Markdown fence. Raises ValueError saying what is wrong."""
-        fenced = _FENCED.fullmatch(text)
-        return cast("T", _value(fenced[1] if fenced else text, self._of))
+        return cast("T", _value(_unfenced(text), self._of))
 
 
 @overload
@@ -74,8 +70,10 @@ async def structured(
     """Ask for a value of type `of`, see `Shape`.
 
     repairs: how often the model is shown what is wrong with its answer and asked again
-    Raises InvalidStructure, with the last answer in `partial`, and what the client raises.
+    Raises InvalidStructure, with the last answer in `partial`, what the client raises, and ValueError for repairs < 0.
     """
+    if repairs < 0:
+        raise ValueError("repairs can't be less than 0")
     shape = Shape[Any](of)
     asked: Sequence[Message] = Chat(messages)
     options["json_schema"] = shape.schema
@@ -103,6 +101,14 @@ async def structured(
                 },
             ]
     raise AssertionError("unreachable")
+
+
+def _unfenced(text: str) -> str:
+    # no regular expression: models write blanks without end, and what can match them in two places takes for ever
+    stripped = text.strip()
+    if len(stripped) < 6 or not stripped.startswith("```") or not stripped.endswith("```"):
+        return text
+    return stripped[3:-3].removeprefix("json")
 
 
 def _schema(of: Any) -> dict[str, Any]:
@@ -133,9 +139,12 @@ def _value(text: str, of: Any) -> object:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     from jsonschema import ValidationError, validate
+    from referencing.exceptions import Unresolvable
 
     try:
         validate(value, cast("Mapping[str, Any]", of))
+    except Unresolvable as error:
+        raise TypeError(f"the JSON schema refers to what it does not have: {error}") from error
     except ValidationError as error:
         raise ValueError(f"{error.message} at `{error.json_path}`") from error
     return value

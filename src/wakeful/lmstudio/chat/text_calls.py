@@ -9,25 +9,42 @@ import msgspec
 from wakeful.lmstudio.chat.events import ToolCall
 from wakeful.lmstudio.chat.tools import Tool
 
+# After a fence only blanks up to the one line break: models write line breaks without end, and `\s*\n` before `.*?`
+# takes time quadratic in their number.
 _MARKED = re.compile(
-    r"<tool_call>(.*?)(?:</tool_call>|\Z)|\[TOOL_REQUEST\](.*?)(?:\[END_TOOL_REQUEST\]|\Z)|```(?:json|tool_call)?\s*\n(.*?)```",
+    r"<tool_call>(?P<hermes>.*?)(?:</tool_call>|\Z)"
+    r"|\[TOOL_REQUEST\](?P<native>.*?)(?:\[END_TOOL_REQUEST\]|\Z)"
+    r"|```(?:json|tool_call)?[^\S\n]*\n(?P<fenced>.*?)```",
     re.DOTALL,
 )
 """Hermes' and Qwen's marks, LM Studio's own for models without training in tools, and a Markdown fence."""
 
+_OF_A_CALL = frozenset({"name", "arguments", "parameters", "id", "type"})
 
-def calls_in_text(text: str, names: Collection[str]) -> list[ToolCall]:
-    """The calls of tools with these names in a text; none where the text as a whole says something else.
 
-    A call is a JSON object with `name` and `arguments` (or `parameters`), between marks or as the whole text.
+def calls_in_text(text: str, names: Collection[str], *, prefix: str = "text_") -> tuple[list[ToolCall], str]:
+    """The calls of tools with these names in a text, and the text without them.
+
+    A call is a JSON object with `name` and `arguments` (or `parameters`), between marks or as the whole text. Only
+    between marks of a call may the arguments be missing: elsewhere an object with a name is most often an answer.
+    prefix: what the calls' ids begin with
     """
-    marked = [next(part for part in match.groups() if part is not None) for match in _MARKED.finditer(text)]
     found: list[ToolCall] = []
-    for part in marked or [text]:
-        call = _call(part.strip(), names)
+
+    def taken(part: str, *, marked: bool) -> bool:
+        call = _call(part.strip(), names, marked=marked)
         if call is not None:
-            found.append(ToolCall(f"text_{len(found)}", *call))
-    return found
+            found.append(ToolCall(f"{prefix}{len(found)}", *call))
+        return call is not None
+
+    def left(match: re.Match[str]) -> str:
+        part = next(part for part in match.groups() if part is not None)
+        return "" if taken(part, marked=match["fenced"] is None) else match[0]
+
+    rest, marks = _MARKED.subn(left, text)
+    if not marks and taken(text, marked=False):
+        rest = ""
+    return found, rest.strip() if found else text
 
 
 def described(tools: Iterable[Tool]) -> str:
@@ -42,7 +59,7 @@ def described(tools: Iterable[Tool]) -> str:
     )
 
 
-def _call(text: str, names: Collection[str]) -> tuple[str, str] | None:
+def _call(text: str, names: Collection[str], *, marked: bool) -> tuple[str, str] | None:
     if not text.startswith("{"):
         return None
     try:
@@ -50,7 +67,9 @@ def _call(text: str, names: Collection[str]) -> tuple[str, str] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     name = said.get("name")
-    arguments = said.get("arguments", said.get("parameters", {}))
+    arguments = said.get("arguments", said.get("parameters", {} if marked else None))
+    if not marked and not said.keys() <= _OF_A_CALL:
+        return None
     if not isinstance(name, str) or name not in names or not isinstance(arguments, dict):
         return None
     return name, msgspec.json.encode(arguments).decode()

@@ -1,14 +1,17 @@
 """Tools for the model from plain Python functions."""
 
 import asyncio
+import functools
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
-_NAMES = "a tool's name has letters, digits, `_` and `-` only, 64 at most"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAMES = "a tool's name has ASCII letters, digits, `_` and `-` only, 64 at most"
 
 
 class Tool:
@@ -24,7 +27,7 @@ class Tool:
     def __init__(self, function: Callable[..., Any], *, name: str = "", description: str = "") -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", "")
-        if not 0 < len(self.name) <= 64 or not self.name.replace("_", "").replace("-", "").isalnum():
+        if not _NAME.fullmatch(self.name):
             raise ValueError(f"{_NAMES}: not {self.name!r}")
         said = _documentation(function)
         self.description = description or said[""]
@@ -57,13 +60,28 @@ class Tool:
         if inspect.iscoroutinefunction(self.function):
             value = await self.function(**arguments)
         else:
-            value = await asyncio.to_thread(self.function, **arguments)
+            value = await asyncio.to_thread(_called, self.function, arguments)
             if inspect.isawaitable(value):
                 value = await value
         return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 _ABSENT = msgspec.UNSET
+
+
+def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except StopIteration as error:
+        # no future takes it: before Python 3.11.8 whoever waits for the thread would wait for ever
+        raise RuntimeError(f"StopIteration: {error}") from error
+
+
+def _described(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where annotations and documentation stand: beneath `partial`, and in the class of an object that is called."""
+    while isinstance(function, functools.partial):
+        function = cast("functools.partial[Any]", function).func
+    return function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
 
 
 def as_tools(functions: "Iterable[Tool | Callable[..., Any]]") -> dict[str, Tool]:
@@ -81,7 +99,7 @@ def _documentation(function: Callable[..., Any]) -> dict[str, str]:
     """What is said of each parameter by name, and of the function under ""."""
     from docstring_parser import ParseError, parse  # its import takes longer than most programs' use of it
 
-    text = inspect.getdoc(function) or ""
+    text = inspect.getdoc(_described(function)) or ""
     try:
         parsed = parse(text)
     except ParseError:
@@ -93,8 +111,12 @@ def _documentation(function: Callable[..., Any]) -> dict[str, str]:
 
 def _arguments(name: str, function: Callable[..., Any], said: Mapping[str, str]) -> type[msgspec.Struct]:
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    hints = typing.get_type_hints(function, include_extras=True)
-    for parameter in inspect.signature(function).parameters.values():
+    try:
+        hints = typing.get_type_hints(_described(function), include_extras=True)
+        parameters = inspect.signature(function).parameters.values()
+    except (NameError, ValueError) as error:  # a type known to type checkers only; a builtin without signature
+        raise TypeError(f"the types of the tool {name!r} can't be told: {error}") from error
+    for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise TypeError(f"the tool {name!r} takes {parameter}: a model can't be told how to fill that")
         if parameter.name not in hints:

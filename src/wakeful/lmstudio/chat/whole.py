@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from wakeful.lmstudio.chat.assembly import Assembly
 from wakeful.lmstudio.chat.events import ChatEvent, ChatResult, Message
 from wakeful.lmstudio.chat.experience import Experience
-from wakeful.lmstudio.chat.request import ChatOptions, chat_body
-from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, StreamBroken
+from wakeful.lmstudio.chat.request import MAX_TOKENS, ChatOptions, chat_body
+from wakeful.lmstudio.errors import LMStudioError, MalformedAnswer, ServerTooSlow, StreamBroken
 from wakeful.lmstudio.http.attempts import Attempts
 from wakeful.lmstudio.http.transport import Reply, Transport, check, unreadable
 
@@ -34,7 +34,7 @@ async def whole_chat(
             error=error,
         )
 
-    async with experience.turn(options, body):
+    async with experience.turn(options, body) as told_first_token:
         begun_s = loop.time()
         while True:
             assembly = Assembly(wants_json=options.get("json_schema") is not None)
@@ -45,7 +45,12 @@ async def whole_chat(
                     feed_whole(assembly, reply, await reply.read_all(started_s + limit_s, "whole"))
                 spent_s = loop.time() - begun_s
                 result = assembly.result(duration_s=spent_s, first_token_s=spent_s)
+            except asyncio.CancelledError:
+                experience.left(model, options.get("max_tokens", MAX_TOKENS))
+                raise
             except LMStudioError as error:
+                if isinstance(error, ServerTooSlow | StreamBroken):
+                    experience.left(model, options.get("max_tokens", MAX_TOKENS))
                 if await attempts.again(error):
                     continue
                 spent_s = loop.time() - begun_s
@@ -53,6 +58,9 @@ async def whole_chat(
                 raise
             result = experience.learn(model, body, result, longest_gap_s=None)
             tell(result)
+            writing_s = experience.deadlines.expected_decode_s(model, result.usage.completion_tokens or 0)
+            if writing_s is not None:
+                told_first_token(max(0.0, spent_s - writing_s))
             return result
 
 

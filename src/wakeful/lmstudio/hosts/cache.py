@@ -53,7 +53,8 @@ class ResponseCache:
         self._any_temperature = any_temperature
         self._now_s = now_s
         self._kept: OrderedDict[bytes, tuple[float, int, ChatResult]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Lock] = {}
+        self._asking: dict[bytes, asyncio.Future[ChatResult | None]] = {}
+        self._era = 0  # counts how often it was cleared
         self._hits = self._misses = self._evicted = self._bytes = 0
 
     @property
@@ -65,6 +66,7 @@ class ResponseCache:
         """Forget all answers, for example when the model was changed."""
         self._kept.clear()
         self._bytes = 0
+        self._era += 1
 
     async def chat(self, messages: str | Sequence[Message], **options: Unpack[ChatOptions]) -> ChatResult:
         """The answer, from memory if it is there. Raises what the client raises; errors are not kept."""
@@ -72,20 +74,37 @@ class ResponseCache:
             self._misses += 1
             return await self._client.chat(messages, **options)
         key = self._key(messages, options)
-        lock = self._asking.setdefault(key, asyncio.Lock())
+        if (found := self._find(key)) is not None:
+            self._hits += 1
+            return found
+        if (asking := self._asking.get(key)) is not None:
+            # whoever asks the same meanwhile waits for the first one's answer, and asks itself if that is none to keep
+            try:
+                async with asyncio.timeout(options.get("limit_s")):
+                    shared = await asyncio.shield(asking)
+            except TimeoutError:
+                return ChatResult("", interrupted="deadline")
+            if shared is not None:
+                self._hits += 1
+                return shared
+            return await self._ask(key, messages, options)
+        asking = self._asking[key] = asyncio.get_running_loop().create_future()
         try:
-            async with lock:  # whoever asks the same meanwhile waits for the first one's answer
-                if (found := self._find(key)) is not None:
-                    self._hits += 1
-                    return found
-                self._misses += 1
-                result = await self._client.chat(messages, **options)
-                if result.finish_reason == "stop" and not result.interrupted and not result.prompt_shortfall:
-                    self._keep(key, result)
-                return result
+            result = await self._ask(key, messages, options)
+            asking.set_result(result if _is_whole(result) else None)
+            return result
         finally:
-            if not lock.locked():
-                self._asking.pop(key, None)
+            del self._asking[key]
+            if not asking.done():
+                asking.set_result(None)
+
+    async def _ask(self, key: bytes, messages: str | Sequence[Message], options: ChatOptions) -> ChatResult:
+        self._misses += 1
+        era = self._era
+        result = await self._client.chat(messages, **options)
+        if _is_whole(result) and era == self._era:
+            self._keep(key, result)
+        return result
 
     def _key(self, messages: str | Sequence[Message], options: ChatOptions) -> bytes:
         body = chat_body(messages, options, stream=False)  # all that the server gets to see
@@ -118,3 +137,7 @@ class ResponseCache:
     def _drop(self, key: bytes) -> None:
         self._bytes -= self._kept.pop(key)[1]
         self._evicted += 1
+
+
+def _is_whole(result: ChatResult) -> bool:
+    return result.finish_reason == "stop" and not result.interrupted and not result.prompt_shortfall

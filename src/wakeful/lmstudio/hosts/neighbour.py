@@ -89,10 +89,11 @@ class Neighbour:
                 "The server is in use, and this request was to be sent only while it is idle.",
                 retry_after_s=self.stepped_back_s or None,
             )
-        if priority is Priority.BACKGROUND:
-            while (wait_s := self.stepped_back_s) > 0:
-                await asyncio.sleep(wait_s)
         await self._enter(priority)
+        while priority is Priority.BACKGROUND and (wait_s := self.stepped_back_s) > 0:
+            self._leave()
+            await asyncio.sleep(wait_s)
+            await self._enter(priority)
         try:
             yield self._told
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from wakeful.lmstudio.errors import (
     ModelStateError,
     ServerBusy,
     ServerError,
+    ServerTooSlow,
     ServerUnreachable,
+    StreamBroken,
 )
+from wakeful.lmstudio.http.retry import never_begun
 
 if TYPE_CHECKING:
     from wakeful.lmstudio.client import AsyncLMStudioClient
@@ -28,6 +32,9 @@ _REST_S = 5.0
 """How long a host that failed is left alone, doubled with each further failure."""
 
 _LONGEST_REST_S = 120.0
+_OF_THE_HOST = (ServerUnreachable, ServerTooSlow, StreamBroken, ServerError, ServerBusy, ModelStateError)
+"""Errors that speak against the host and not against the request."""
+
 _CONVERSATIONS = 1000
 """Conversations whose host is remembered; the ones that were not heard of for longest are forgotten."""
 
@@ -48,9 +55,13 @@ class _Host:
         self.under_way = 0
         self.failures = 0
         self.until_s = 0.0
+        self.failed_s = -math.inf
         self.served = 0
 
-    def failed(self, now_s: float) -> None:
+    def failed(self, started_s: float, now_s: float) -> None:
+        if started_s < self.failed_s:
+            return  # it went out before the last failure was known: all of one moment count once
+        self.failed_s = now_s
         self.failures += 1
         self.until_s = now_s + min(_LONGEST_REST_S, _REST_S * 2.0 ** (self.failures - 1))
 
@@ -66,7 +77,7 @@ class Pool:
     new one goes to the host with the least under way. What fails before any of the answer was told, and without a
     chance that the server is working on it, goes to the next host. Health is learnt from requests alone: nothing
     is polled.
-    clients: closed with the pool
+    clients: closed with the pool; with `retry=NO_RETRY` the next host is tried at once
     """
 
     def __init__(self, clients: "Sequence[AsyncLMStudioClient]") -> None:
@@ -109,10 +120,11 @@ class Pool:
         while True:
             host = self._choose(home, tried)
             host.under_way += 1
+            started_s = asyncio.get_running_loop().time()
             try:
                 result = await host.client.chat(messages, **options)
             except LMStudioError as error:
-                self._take_in(host, error)
+                self._take_in(host, error, started_s)
                 tried.append(host)
                 if len(tried) == len(self._hosts) or not _may_go_elsewhere(error):
                     raise
@@ -131,6 +143,7 @@ class Pool:
         while True:
             host = self._choose(home, tried)
             host.under_way += 1
+            started_s = asyncio.get_running_loop().time()
             told = False
             try:
                 async with host.client.stream(messages, **options) as stream:
@@ -138,7 +151,7 @@ class Pool:
                         told = True
                         yield event
             except LMStudioError as error:
-                self._take_in(host, error)
+                self._take_in(host, error, started_s)
                 tried.append(host)
                 if told or len(tried) == len(self._hosts) or not _may_go_elsewhere(error):
                     raise
@@ -151,7 +164,8 @@ class Pool:
     def _choose(self, home: bytes, tried: Sequence[_Host]) -> _Host:
         now_s = asyncio.get_running_loop().time()
         left = [host for host in self._hosts if host not in tried]
-        well = [host for host in left if host.until_s <= now_s]
+        # a host that is due again is asked by one request first
+        well = [host for host in left if host.until_s <= now_s and not (host.failures and host.under_way)]
         known = self._homes.get(home)
         if known is not None and known in well:
             return known
@@ -167,18 +181,14 @@ class Pool:
             self._homes.popitem(last=False)
 
     @staticmethod
-    def _take_in(host: _Host, error: LMStudioError) -> None:
-        if isinstance(error, ServerUnreachable | ServerError | ModelStateError | ServerBusy):
-            host.failed(asyncio.get_running_loop().time())
+    def _take_in(host: _Host, error: LMStudioError, started_s: float) -> None:
+        if isinstance(error, _OF_THE_HOST):
+            host.failed(started_s, asyncio.get_running_loop().time())
 
 
 def _may_go_elsewhere(error: LMStudioError) -> bool:
-    """Whether another host may do better, and this one has not begun."""
-    if isinstance(error, ServerUnreachable):
-        return error.stage == "connect"
-    if isinstance(error, ServerError):
-        return error.status_code == 503
-    return isinstance(error, ModelNotFound | ModelStateError | ServerBusy)
+    """Whether another host may do better, and this one has not begun or can't go on."""
+    return never_begun(error) or isinstance(error, ModelNotFound | ModelStateError)
 
 
 def _home_of(messages: str | Sequence[Message], conversation: str) -> bytes:

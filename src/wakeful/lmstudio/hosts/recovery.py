@@ -15,6 +15,7 @@ from wakeful.lmstudio.errors import (
     ServerUnreachable,
     StreamBroken,
 )
+from wakeful.lmstudio.http.retry import never_begun
 
 if TYPE_CHECKING:
     from wakeful.lmstudio.client import AsyncLMStudioClient
@@ -32,7 +33,7 @@ class Strategy:
 
 USUAL: Mapping[type[LMStudioError], Strategy] = {
     ServerUnreachable: Strategy("wait_for_connection", 3),
-    ModelStateError: Strategy("wait_for_model", 2),
+    ModelStateError: Strategy("wait_for_model"),
     StreamBroken: Strategy("retry"),
     EmptyAnswer: Strategy("retry"),
     ServerTooSlow: Strategy("fail"),  # the server may still be at it: asking again would only add to its work
@@ -91,8 +92,14 @@ class Recovery:
         """Do what may help. Raises `error` if nothing may, or what the remedy itself failed with."""
         strategy = next((self._strategies[kind] for kind in type(error).__mro__ if kind in self._strategies), None)
         name = type(error).__name__
-        if strategy is None or strategy.remedy == "fail" or tried[name] >= strategy.times:
+        if strategy is None or strategy.remedy == "fail":
             raise error
+        # what the server may be working on is asked once more at most, and not before it has had time to notice
+        may_work = isinstance(error, ServerUnreachable | StreamBroken | ServerTooSlow) and not never_begun(error)
+        if tried[name] >= (min(1, strategy.times) if may_work else strategy.times):
+            raise error
+        if may_work:
+            await self._client.experience.ghosts.settle(self._client.transport, model)
         tried[name] += 1
         if strategy.remedy == "wait_for_connection":
             await self._client.wait_until_up(limit_s=self._wait_s)
