@@ -194,7 +194,7 @@ class Httpx(_HoldsNothing):
         import httpx
         import msgspec
 
-        self._client = httpx.AsyncClient(base_url=url, timeout=None)
+        self._client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(max_connections=None))
         self._decode = msgspec.json.decode
 
     async def chat(self, model: str) -> str:

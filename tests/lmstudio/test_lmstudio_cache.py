@@ -85,3 +85,36 @@ async def test_answers_grow_old(age_s: float, asked_again: bool) -> None:
     now_s = age_s
     await cache.chat("1", temperature=0)
     assert (cache.counts.misses == 2) is asked_again
+
+
+async def test_waiters_for_an_answer_that_is_none_to_keep_ask_at_once_and_in_their_own_time() -> None:
+    async def behaviour(exchange: Exchange) -> None:
+        if exchange.number == 1:
+            await others.wait()
+        elif exchange.number == 5:
+            all_there.set()
+        if exchange.number > 1:
+            await all_there.wait()
+        await answering(said("half", finish="length"))(exchange)
+
+    others, all_there = asyncio.Event(), asyncio.Event()
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        cache = ResponseCache(client)
+        asking = [asyncio.create_task(cache.chat("x", temperature=0)) for _ in range(5)]
+        await asyncio.sleep(0)
+        hurried = await cache.chat("x", temperature=0, limit_s=0.05)
+        assert hurried.interrupted == "deadline"
+        others.set()
+        assert [result.text for result in await asyncio.wait_for(asyncio.gather(*asking), 5)] == ["half"] * 5
+    assert len(server.requests) == 5
+
+
+async def test_an_answer_on_its_way_when_the_cache_is_cleared_is_not_kept() -> None:
+    async def behaviour(exchange: Exchange) -> None:
+        cache.clear()
+        await answering(said("old"))(exchange)
+
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        cache = ResponseCache(client)
+        await cache.chat("x", temperature=0)
+    assert cache.counts.bytes == 0

@@ -132,3 +132,22 @@ async def test_others_at_the_server_are_noticed_by_its_slower_first_token() -> N
         assert neighbour.stepped_back_s > 20
         with pytest.raises(ServerBusy):
             await client.chat("x", model="m", idle_only=True)
+
+
+async def test_those_who_queued_before_it_stepped_back_step_back_too() -> None:
+    neighbour = Neighbour(courtesy=Courtesy(slack_s=0.0, first_s=0.05, longest_s=0.05))
+    went: list[str] = []
+
+    async def ask(name: str, priority: Priority) -> None:
+        async with neighbour.turn(priority):
+            went.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        async with neighbour.turn() as told:
+            group.create_task(ask("background", Priority.BACKGROUND))
+            await asyncio.sleep(0)
+            told(9.0, 1.0)
+            group.create_task(ask("normal", Priority.NORMAL))
+            await asyncio.sleep(0)
+    assert went == ["normal", "background"]
+    assert neighbour.idle

@@ -1,7 +1,10 @@
 """`openai` on our transport: its answers, its errors, our connections."""
 
+import json
 import sys
+from contextlib import nullcontext
 
+import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
@@ -114,6 +117,49 @@ async def test_a_stream_that_is_cut_off_does_not_end_quietly(how: str) -> None:
         with pytest.raises(openai.APIConnectionError):
             async for _ in stream:
                 pass
+
+
+@pytest.mark.parametrize("piece", [delta("half", error=None), delta("half", finish="")])
+async def test_empty_fields_are_no_proper_end(piece: bytes) -> None:
+    async def cut(exchange: Exchange) -> None:
+        await exchange.head()
+        for byte in piece:
+            await exchange.chunk(bytes([byte]))
+        await exchange.end()
+
+    async with serving(cut) as server, AsyncLMStudioClient(server.url, retry=NO_RETRY) as client:
+        stream = await openai_client(client).chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        with pytest.raises(openai.APIConnectionError):
+            async for _ in stream:
+                pass
+
+
+@pytest.mark.parametrize("proper_end", [False, True])
+async def test_responses_end_at_their_last_event_and_not_at_the_first_one_s_empty_error(proper_end: bool) -> None:
+    about = {"id": "r", "object": "response", "created_at": 1, "error": None, "model": "m", "output": []}
+
+    async def respond(exchange: Exchange) -> None:
+        await exchange.head()
+        for kind in ("response.created", "response.completed") if proper_end else ("response.created",):
+            event = {"type": kind, "sequence_number": 0, "response": about}
+            await exchange.chunk(f"event: {kind}\ndata: {json.dumps(event)}\n\n".encode())
+        await exchange.end()
+
+    async with serving(respond) as server, AsyncLMStudioClient(server.url, retry=NO_RETRY) as client:
+        stream = await openai_client(client).responses.create(model="m", input="x", stream=True)
+        with nullcontext() if proper_end else pytest.raises(openai.APIConnectionError):
+            async for _ in stream:
+                pass
+
+
+@pytest.mark.parametrize("url", ["http://localhost:80", "https://localhost:443", "http://localhost/a b"])
+async def test_addresses_that_httpx2_writes_otherwise(url: str) -> None:
+    """Nobody is asked: a path beside the server's is refused, and ours goes on to the transport."""
+    async with AsyncLMStudioClient(url) as client:
+        await client.close()
+        with pytest.raises(openai.APIConnectionError) as caught:
+            await openai_client(client).models.list()
+    assert isinstance(caught.value.__cause__, httpx2.ConnectError)
 
 
 async def test_a_stream_is_over_at_its_done_wherever_it_is_split() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack, aclosing
 
 import pytest
-from raw_server import RawServer, good, half_answer, serving
+from raw_server import Exchange, RawServer, good, half_answer, serving
 from scripted import answering, said
 
 from wakeful.lmstudio import (
@@ -14,8 +14,10 @@ from wakeful.lmstudio import (
     ContentDelta,
     Finished,
     Pool,
+    ServerTooSlow,
     ServerUnreachable,
     StreamBroken,
+    Timeouts,
 )
 
 
@@ -98,3 +100,41 @@ async def test_no_host_at_all() -> None:
     async with AsyncExitStack() as stack:
         pool, _ = await pool_of(stack, answering(said("one")))
         assert (await pool.chat("x")).text == "one"
+
+
+async def test_a_host_that_hangs_is_not_asked_again_and_again() -> None:
+    async def hangs(exchange: Exchange) -> None:
+        await exchange.gone()
+
+    async with AsyncExitStack() as stack:
+        hung = await stack.enter_async_context(serving(hangs))
+        well = await stack.enter_async_context(serving(good))
+        quick = Timeouts(whole_s=0.1, first_token_s=0.1)
+        clients = [AsyncLMStudioClient(each.url, retry=NO_RETRY, timeouts=quick) for each in (hung, well)]
+        pool = await stack.enter_async_context(Pool(clients))
+        with pytest.raises(ServerTooSlow):  # it may be working on it: not for another host
+            await pool.chat("one")
+        for number in range(4):
+            assert (await pool.chat(f"question {number}")).text == "Grüße, Welt"
+        assert len(hung.requests) == 1
+
+
+async def test_many_failures_of_one_moment_count_once_and_one_request_tries_again() -> None:
+    refusing = True
+
+    async def behaviour(exchange: Exchange) -> None:
+        if refusing:
+            await exchange.answer(503, {"error": {"message": "Loading model", "code": 503}})
+        else:
+            await good(exchange)
+
+    async with AsyncExitStack() as stack:
+        pool, servers = await pool_of(stack, behaviour, good)
+        await asyncio.gather(*(pool.chat(f"question {number}") for number in range(12)))
+        assert [host.failures for host in pool.hosts] == [1, 0]
+        refusing = False
+        pool._hosts[0].until_s = 0.0  # its rest is over
+        before = asked(servers)[0]
+        await asyncio.gather(*(pool.chat(f"more {number}") for number in range(6)))
+        assert asked(servers)[0] - before == 1
+        assert pool.hosts[0].failures == 0

@@ -36,6 +36,26 @@ async def test_a_streamed_answer() -> None:
     assert chunks[-1].usage.completion_tokens == 2
 
 
+async def test_parameters_that_are_no_fields_of_a_request() -> None:
+    async with serving(good) as server, AsyncLMStudioClient(server.url) as client:
+        completions = LMStudioProvider(client).chat.completions
+        first = (await completions.create(messages=MESSAGES, top_k=1, extra_body={"top_k": 5})).choices[0].message
+        await completions.create(messages=[first, *MESSAGES])
+        with pytest.raises(TypeError, match="extra_headers"):
+            await completions.create(messages=MESSAGES, extra_headers={"a": "b"})
+    assert json.loads(server.requests[0].body) == {"messages": MESSAGES, "stream": False, "top_k": 5}
+    said = {"role": "assistant", "content": "Grüße, Welt"}
+    assert json.loads(server.requests[1].body)["messages"] == [said, *MESSAGES]
+
+
+async def test_a_stream_is_an_iterator_and_its_chunks_can_be_dumped() -> None:
+    async with serving(good) as server, AsyncLMStudioClient(server.url) as client:
+        async with await LMStudioProvider(client).chat.completions.create(messages=MESSAGES, stream=True) as stream:
+            chunk = await anext(stream)
+    assert chunk.model_dump(exclude_none=True)["choices"] == [{"index": 0, "delta": {"content": "Grüße, "}}]
+    assert json.loads(chunk.model_dump_json()) == chunk
+
+
 @pytest.mark.parametrize(
     ("pieces", "code"),
     [

@@ -143,3 +143,24 @@ async def test_the_next_deadline_allows_for_an_answer_left_behind() -> None:
         assert before + 10 < client.experience.expect("m", b"{}").first_token_s <= before + 50
         await client.stream("tell", model="m").collect()
         assert client.experience.expect("m", b"{}").first_token_s <= before
+
+
+async def test_a_whole_answer_left_behind_is_allowed_for_too() -> None:
+    async def silent(exchange: Exchange) -> None:
+        await exchange.gone()
+
+    async with serving(silent) as server, AsyncLMStudioClient(server.url) as client:
+        task = asyncio.create_task(client.chat("tell", model="m", max_tokens=500))
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert 0 < client.experience.ghosts.may_take_s("m", asyncio.get_running_loop().time()) <= 50
+
+
+async def test_a_server_that_is_away_for_a_moment_is_asked_for_its_slots_later(free_port: int) -> None:
+    async with AsyncLMStudioClient(f"127.0.0.1:{free_port}") as client:
+        client.experience.left("m", 500)
+        await client.experience.ghosts.settle(client.transport, "m")
+        assert client.experience.ghosts._tells

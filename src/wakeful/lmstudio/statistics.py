@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wakeful.lmstudio.chat.events import Message, Usage
+from wakeful.lmstudio.chat.events import Usage
 from wakeful.lmstudio.errors import ErrorType, LMStudioError
 
 Operation = Literal["chat", "text_completion", "embeddings"]
@@ -43,7 +43,6 @@ class CallRecord(msgspec.Struct, frozen=True):
     retries: how often it was sent again
     base_url: the server's
     parameters: the request's fields but for its content, such as temperature and max_tokens
-    messages, answer: the content; empty unless somebody asked for it to be recorded
     """
 
     operation: Operation
@@ -58,8 +57,6 @@ class CallRecord(msgspec.Struct, frozen=True):
     response_model: str = ""
     base_url: str = ""
     parameters: Mapping[str, Any] = {}
-    messages: tuple[Message, ...] = ()
-    answer: str = ""
 
     @property
     def tokens_per_s(self) -> float | None:

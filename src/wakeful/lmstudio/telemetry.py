@@ -3,14 +3,10 @@
 Names: https://opentelemetry.io/docs/specs/semconv/gen-ai/ (status: development), as of semantic conventions 1.41.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
-from wakeful.lmstudio.chat.events import Message
 from wakeful.lmstudio.errors import MissingExtra
-from wakeful.lmstudio.http.wire import as_list, as_object
 from wakeful.lmstudio.statistics import CallRecord
 
 if TYPE_CHECKING:
@@ -54,8 +50,8 @@ def shared_attributes(call: CallRecord) -> dict[str, Attribute]:
     return said
 
 
-def span_attributes(call: CallRecord, *, record_content: bool = False) -> dict[str, Attribute]:
-    """What a span says of a call. record_content: also the messages and the answer, as JSON."""
+def span_attributes(call: CallRecord) -> dict[str, Attribute]:
+    """What a span says of a call; never its content."""
     said = shared_attributes(call)
     for name, kind in _PARAMETERS.items():
         value = call.parameters.get(name)
@@ -78,15 +74,13 @@ def span_attributes(call: CallRecord, *, record_content: bool = False) -> dict[s
             said[f"gen_ai.usage.{name}"] = tokens
     if call.retries:
         said["http.request.resend_count"] = call.retries
-    if record_content:
-        said |= _content(call)
     return said
 
 
 class Telemetry:
     """Makes a span and measurements of each call; `observe` is an `Observer`.
 
-    record_content: whether the messages and the answer go into the spans; they may be private, and are long
+    Content is never recorded: it may be private, and is long.
     tracer_provider, meter_provider: the process's own unless given
     Raises MissingExtra when `opentelemetry-api` is not installed.
     """
@@ -94,7 +88,6 @@ class Telemetry:
     def __init__(
         self,
         *,
-        record_content: bool = False,
         tracer_provider: "TracerProvider | None" = None,
         meter_provider: "MeterProvider | None" = None,
     ) -> None:
@@ -103,7 +96,6 @@ class Telemetry:
         except ImportError as error:
             raise MissingExtra.named("opentelemetry-api", "otel") from error
         self._trace = trace
-        self._record_content = record_content
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._duration = meter.create_histogram(
@@ -132,10 +124,10 @@ class Telemetry:
             f"{call.operation} {call.model}".rstrip(),
             kind=trace.SpanKind.CLIENT,
             start_time=_nanoseconds(call.started_at),
-            attributes=span_attributes(call, record_content=self._record_content),
+            attributes=span_attributes(call),
         )
         if call.error is not None:
-            span.set_status(trace.Status(trace.StatusCode.ERROR, call.error.message if self._record_content else None))
+            span.set_status(trace.Status(trace.StatusCode.ERROR))
         span.end(_nanoseconds(call.started_at + call.duration_s))
         said = shared_attributes(call)
         self._duration.record(call.duration_s, said)
@@ -149,35 +141,3 @@ class Telemetry:
 
 def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
-
-
-def _content(call: CallRecord) -> dict[str, Attribute]:
-    """The messages in the conventions' own shape: each has a role and parts."""
-    said: dict[str, Attribute] = {}
-    if call.messages:
-        asked = [{"role": message.get("role", ""), "parts": _parts(message)} for message in call.messages]
-        said["gen_ai.input.messages"] = msgspec.json.encode(asked).decode()
-    if call.answer:
-        parts = [{"type": "text", "content": call.answer}]
-        answer = [{"role": "assistant", "parts": parts, "finish_reason": call.finish_reason}]
-        said["gen_ai.output.messages"] = msgspec.json.encode(answer).decode()
-    return said
-
-
-def _parts(message: Message) -> list[dict[str, Any]]:
-    content = message.get("content")
-    if message.get("role") == "tool":
-        return [{"type": "tool_call_response", "id": message.get("tool_call_id"), "result": content}]
-    texts = [content] if isinstance(content, str) else [as_object(part).get("text") for part in as_list(content)]
-    parts: list[dict[str, Any]] = [{"type": "text", "content": text} for text in texts if isinstance(text, str)]
-    for call in map(as_object, as_list(message.get("tool_calls"))):
-        function = as_object(call.get("function"))
-        parts.append(
-            {
-                "type": "tool_call",
-                "id": call.get("id"),
-                "name": function.get("name"),
-                "arguments": function.get("arguments"),
-            }
-        )
-    return parts

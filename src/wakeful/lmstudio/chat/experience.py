@@ -28,6 +28,9 @@ _LOADED_S = 60.0
 """So long after an answer a model is taken to be still in memory; later another may have taken its place."""
 
 
+_TOLD = ("max_tokens", "temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty")
+"""Options that a record may name: numbers, and nothing of the content."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -148,7 +151,7 @@ class Experience:
             retries=retries,
             response_model=result.model,
             base_url=base_url,
-            parameters=options,
+            parameters={name: options[name] for name in _TOLD if name in options},
         )
         for observer in self.observers:
             try:

@@ -47,6 +47,8 @@ async def whole_chat(
                 result = assembly.result(duration_s=spent_s, first_token_s=spent_s)
             except asyncio.CancelledError:
                 experience.left(model, options.get("max_tokens", MAX_TOKENS))
+                spent_s = loop.time() - begun_s
+                tell(assembly.so_far(duration_s=spent_s, first_token_s=spent_s, interrupted="cancelled"))
                 raise
             except LMStudioError as error:
                 if isinstance(error, ServerTooSlow | StreamBroken):

@@ -46,9 +46,9 @@ _SAYS_LITTLE = frozenset({"invalid_request_error", "bad_answer"})
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
 _PROPER_END = re.compile(
     _DONE.pattern
-    + rb'|"finish_reason"\s*:\s*"'
+    + rb'|"finish_reason"\s*:\s*"[^"]'  # some servers send an empty one with every chunk
     + rb'|"type"\s*:\s*"response\.(?:completed|incomplete|failed)"'
-    + rb'|"error"\s*:'  # which openai raises
+    + rb'|"error"\s*:\s*["{]'  # which openai raises; null, as in `response.created`, is none
 )
 _TAIL_BYTES = 64
 """How much of the last piece is looked at again with the next, for what was split between them."""
@@ -59,7 +59,7 @@ class OurTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._root = transport.base_url
+        self._root = str(httpx2.URL(transport.base_url)).rstrip("/")  # as httpx2 writes it: without a default port
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer, its body still to come where it is an event stream. Raises httpx2.TransportError."""

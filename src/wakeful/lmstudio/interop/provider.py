@@ -29,6 +29,11 @@ _ANSWER = {"id": "", "object": "chat.completion", "created": 0, "model": "", "us
 """What OpenAI's objects always have, so that programs read it without asking."""
 
 
+_CALLERS_SIDE = frozenset({"timeout", "extra_body"})
+_NOT_SENT = frozenset({"extra_headers", "extra_query"})
+"""Parameters of OpenAI's `create` that are no fields of the request."""
+
+
 class Fields(dict[str, Any]):
     """A JSON object whose fields are attributes as well; what the server sent beyond the usual is there too."""
 
@@ -38,9 +43,13 @@ class Fields(dict[str, Any]):
         except KeyError:
             raise AttributeError(name) from None
 
-    def model_dump(self) -> dict[str, Any]:
-        """All of it as plain objects and arrays."""
-        return cast("dict[str, Any]", msgspec.to_builtins(self))
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
+        """All of it as plain objects and arrays. exclude_none: without the fields that are None."""
+        return cast("dict[str, Any]", msgspec.to_builtins(_without_none(self) if exclude_none else self))
+
+    def model_dump_json(self, *, exclude_none: bool = False) -> str:
+        """All of it as JSON."""
+        return msgspec.json.encode(self.model_dump(exclude_none=exclude_none)).decode()
 
 
 def with_attributes(value: Any) -> Any:
@@ -105,8 +114,11 @@ class ChunkStream:
         self._began = False
         self._finished = False
 
-    def __aiter__(self) -> AsyncGenerator[Fields, None]:
-        return self._chunks
+    def __aiter__(self) -> "ChunkStream":
+        return self
+
+    async def __anext__(self) -> Fields:
+        return await anext(self._chunks)
 
     async def __aenter__(self) -> "ChunkStream":
         return self
@@ -183,7 +195,8 @@ class Completions:
     ) -> Fields | ChunkStream:
         """The answer, or with `stream` its chunks. parameters: as the server knows them; None is left out.
 
-        Raises AdapterError.
+        `extra_body` holds further ones, which win. Raises AdapterError, and TypeError for `extra_headers` and
+        `extra_query`, which do not travel with a request here.
         """
         body = request_body(messages, model or self._model, parameters, stream=stream)
         if stream:
@@ -205,10 +218,32 @@ class Completions:
 def request_body(
     messages: Sequence[Message], model: str, parameters: Mapping[str, Any], *, stream: bool
 ) -> dict[str, Any]:
-    """The request's fields; `timeout` is for the caller's side of other clients, and not for a server."""
-    known = {name: value for name, value in parameters.items() if value is not None and name != "timeout"}
-    body: dict[str, Any] = {**known, "messages": list(messages), "stream": stream}
-    return {**body, "model": model} if model else body
+    """The request's fields; `timeout` is for the caller's side of other clients, and not for a server.
+
+    Raises TypeError for what can't be sent along.
+    """
+    known = {name: value for name, value in parameters.items() if value is not None and name not in _CALLERS_SIDE}
+    if refused := known.keys() & _NOT_SENT:
+        raise TypeError(f"not sent along by LMStudioProvider: {', '.join(sorted(refused))}")
+    body: dict[str, Any] = {**known, "messages": [_as_sent(message) for message in messages], "stream": stream}
+    if model:
+        body["model"] = model
+    return body | as_object(parameters.get("extra_body"))
+
+
+def _as_sent(message: Message) -> Message:
+    """A message without the empty fields that `as_completion` gave it, where it was one of our answers."""
+    if not isinstance(message, Fields):
+        return message
+    return {name: value for name, value in message.items() if value is not None or name == "content"}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(item) for name, item in as_object(value).items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in as_list(value)]
+    return value
 
 
 class Chat:
