@@ -259,3 +259,23 @@ async def test_numpy_shares_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(MissingExtra, match="pip install numpy"):
         result.numpy()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"warnings": ["a"], "data": [{"emb',
+        b'{"warnings": ["a"], "data": [{"embedding": [1.0]}]} x',
+        b'{"warnings": ["a"], "more": ' + b"[" * 100_000,
+    ],
+    ids=["cut", "trailing", "deep"],
+)
+async def test_what_is_no_json_after_an_unknown_list(body: bytes) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(200, body)
+
+    async with serving(answer) as server:
+        transport = Transport(server.url, timeouts=TIMEOUTS)
+        with pytest.raises(MalformedAnswer):
+            await EmbeddingsEndpoint(transport).create("a")
+        await transport.close()

@@ -20,7 +20,8 @@ from wakeful.lmstudio import (
 )
 from wakeful.lmstudio.endpoints import response_events as ev
 from wakeful.lmstudio.endpoints.answers import Unknown
-from wakeful.lmstudio.endpoints.responses import ResponsesEndpoint, ResponseStream
+from wakeful.lmstudio.endpoints.responses import ResponseAssembly, ResponsesEndpoint, ResponseStream
+from wakeful.lmstudio.http.sse import ServerSentEvent
 from wakeful.lmstudio.http.transport import Transport
 
 TEXT = {"type": "output_text", "text": "Grüße, Welt", "annotations": [], "logprobs": []}
@@ -227,3 +228,39 @@ async def test_leaving_early_stops_the_server() -> None:
             await anext(stream)
         await asyncio.wait_for(server.gone.wait(), 5)
         await transport.close()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, MalformedAnswer),
+        ({"object": "list", "data": []}, MalformedAnswer),
+        ({"status": "failed", "error": None}, LMStudioError),
+        ({"status": "in_progress", "output": []}, StreamBroken),
+        ({"status": "cancelled", "output": [MESSAGE]}, StreamBroken),
+    ],
+)
+async def test_what_is_no_whole_answer_is_an_error(
+    body: dict[str, Any], error: type[LMStudioError], stream: bool
+) -> None:
+    async with routed(says(200, body)) as route:
+        endpoint = ResponsesEndpoint(route.transport)
+        with pytest.raises(error) as caught:
+            await (endpoint.stream("hello").collect() if stream else endpoint.create("hello"))
+    assert caught.value.partial == ("Grüße, Welt" if "cancelled" in body.values() else "")
+
+
+@pytest.mark.parametrize("response", [{}, {"status": "completed", "output": []}])
+async def test_an_end_that_does_not_repeat_the_answer_loses_nothing(response: dict[str, Any]) -> None:
+    delta = {"type": "response.output_text.delta", "delta": "Grüße"}
+    _, stream = await streamed(streams(sse(delta, {"type": "response.completed", "response": response})))
+    assert stream.result is not None
+    assert stream.result.text == "Grüße"
+
+
+@pytest.mark.parametrize(("kind", "began"), [("response.keepalive", False), ("response.output_text.delta", True)])
+def test_an_unknown_event_does_not_start_the_clock_between_tokens(kind: str, began: bool) -> None:
+    assembly = ResponseAssembly()
+    assembly.feed(ServerSentEvent(data=b'{"type": "%s"}' % kind.encode(), name=""))
+    assert assembly.began is began

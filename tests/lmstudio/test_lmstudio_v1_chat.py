@@ -341,3 +341,57 @@ async def test_a_cancelled_task_stops_the_server(pieces: tuple[bytes, ...]) -> N
 async def test_an_unknown_option() -> None:
     with pytest.raises(TypeError, match="ttl"):
         await created(says(200, RESULT), ttl=5)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("body", [{}, {"object": "list", "data": []}])
+async def test_what_is_no_chat_is_an_error(body: dict[str, Any], stream: bool) -> None:
+    async with routed(says(200, body)) as route:
+        endpoint = v1.V1ChatEndpoint(route.transport)
+        with pytest.raises(MalformedAnswer):
+            await (endpoint.stream("a", model="qwen").collect() if stream else endpoint.create("a", model="qwen"))
+
+
+@pytest.mark.parametrize("end", [{}, {"result": None}, {"result": {"model_instance_id": "qwen", "output": []}}])
+async def test_an_end_that_does_not_repeat_the_answer_loses_nothing(end: dict[str, Any]) -> None:
+    delta = {"type": "message.delta", "content": "Grüße"}
+    events, stream = await streamed(streams(sse(delta, {"type": "chat.end", **end})))
+    assert stream.result is not None
+    assert stream.result.text == "Grüße"
+    assert events[-1] == v1.ChatEnd(result=stream.result)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_two_at_once_both_learn_the_other_name(stream: bool) -> None:
+    both = asyncio.Event()
+
+    async def behaviour(exchange: Exchange) -> None:
+        if b'"type":"message"' in exchange.body:
+            if exchange.number == 2:
+                both.set()
+            await both.wait()
+            await exchange.answer(400, {"error": {"message": "Invalid discriminator value in 'input': 0.type"}})
+        elif exchange.streamed:
+            await streams(sse(*EVENTS))(exchange)
+        else:
+            await exchange.answer(200, RESULT)
+
+    async with routed(behaviour) as route:
+        endpoint = v1.V1ChatEndpoint(route.transport)
+
+        async def one() -> v1.V1ChatResult:
+            if stream:
+                return await endpoint.stream("a", model="qwen", images=["data:,"]).collect()
+            return await endpoint.create("a", model="qwen", images=["data:,"])
+
+        for result in await asyncio.gather(one(), one()):
+            assert_whole(result)
+        assert len(route.requests) == 4
+
+
+async def test_the_same_request_is_not_sent_twice() -> None:
+    items = [{"type": "message", "content": "a"}]
+    async with routed(says(400, {"error": {"message": "Invalid 'input'"}})) as route:
+        with pytest.raises(BadRequest):
+            await v1.V1ChatEndpoint(route.transport).create(items, model="qwen", images=["data:,"])
+        assert len(route.requests) == 1

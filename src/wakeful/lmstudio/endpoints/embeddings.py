@@ -224,7 +224,7 @@ def _slowly(reply: Reply, raw: bytes, why: msgspec.ValidationError) -> dict[str,
     try:
         answer = _any_lists.decode(raw)
         answer["data"] = msgspec.convert(answer.get("data"), list[_Vector])
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedAnswer(
             "The server's answer has no readable vectors.", status_code=reply.status, detail=str(error)
         ) from why

@@ -7,9 +7,13 @@ here, and pays no heed to a time to live.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from wakeful.lmstudio.endpoints.answers import ask, reader, to_record
+import msgspec
+
+from wakeful.lmstudio.endpoints.answers import Unknown, ask, reader, to_record
 from wakeful.lmstudio.endpoints.response_events import (
     ArgumentsDelta,
+    OutputMessage,
+    OutputText,
     OutputTextDelta,
     ReasoningTextDelta,
     Response,
@@ -23,6 +27,8 @@ from wakeful.lmstudio.endpoints.response_events import (
 )
 from wakeful.lmstudio.endpoints.sampling import MAX_TOKENS, Extra, body_of
 from wakeful.lmstudio.endpoints.streams import Assembly, EventStream
+from wakeful.lmstudio.errors import MalformedAnswer, StreamBroken
+from wakeful.lmstudio.http.classify import classify, error_from
 from wakeful.lmstudio.http.transport import Reply, Transport
 
 PATH = "/v1/responses"
@@ -70,7 +76,7 @@ class ResponseAssembly(Assembly[ResponseEvent, Response]):
                 self.began = True
             case ReasoningTextDelta() | ArgumentsDelta():
                 self.began = True
-            case ResponseCreated() | ResponseInProgress() | ResponseQueued():
+            case ResponseCreated() | ResponseInProgress() | ResponseQueued() | Unknown():
                 pass
             case ResponseFailed(response=response):
                 self._result = response
@@ -78,6 +84,10 @@ class ResponseAssembly(Assembly[ResponseEvent, Response]):
                 self.done = True
                 return ()
             case ResponseCompleted(response=response) | ResponseIncomplete(response=response):
+                if self.text and not response.text:  # a server that does not repeat the answer
+                    message = OutputMessage(content=(OutputText(text=self.text),))
+                    response = msgspec.structs.replace(response, output=(*response.output, message))
+                    event = msgspec.structs.replace(event, response=response)
                 self._result = response
                 self.complete = self.done = self.began = True
             case _:
@@ -86,7 +96,7 @@ class ResponseAssembly(Assembly[ResponseEvent, Response]):
 
     def take_whole(self, reply: Reply, body: bytes) -> Sequence[ResponseEvent]:
         """The text in one piece, and the end."""
-        self._result = _read(reply, body)
+        self._result = _read_whole(reply, body)
         text = self._result.text
         self._texts = [text]
         self.complete = self.done = True
@@ -99,6 +109,28 @@ class ResponseAssembly(Assembly[ResponseEvent, Response]):
 
 
 _read = reader(Response)
+
+
+def _read_whole(reply: Reply, body: bytes) -> Response:
+    """An answer in one piece.
+
+    Raises the error that it is, also by its status alone; MalformedAnswer when nothing in it says that it is one.
+    """
+    response = _read(reply, body)
+    if response.status == "failed":
+        raw = body.decode("utf-8", "replace")
+        raise classify(reply.status, error_from(response.error or "The response failed.", "", raw))
+    if response.status in ("completed", "incomplete") or (response.output and not response.status):
+        return response
+    if not response.status:
+        raise MalformedAnswer("The server's answer is no response: it has neither a status nor an output.")
+    raise StreamBroken(
+        f"The response is not whole: it is {response.status}.",
+        status_code=reply.status,
+        stage="whole",
+        partial=response.text,
+    )
+
 
 ResponseStream = EventStream[ResponseEvent, Response]
 
@@ -117,7 +149,7 @@ class ResponsesEndpoint:
         text: what is said, or items in OpenAI's form: messages, images, `function_call_output`
         Raises LMStudioError; TypeError for an option that does not exist.
         """
-        return await ask(self._transport, PATH, _body(text, model, options, stream=False), _read)
+        return await ask(self._transport, PATH, _body(text, model, options, stream=False), _read_whole)
 
     def stream(
         self, text: str | Sequence[Mapping[str, Any]], *, model: str = "", **options: Unpack[ResponseOptions]

@@ -12,7 +12,7 @@ import msgspec
 from wakeful.lmstudio.endpoints.answers import Record, Tagged, Unknown, ask, reader, to_record
 from wakeful.lmstudio.endpoints.sampling import MAX_TOKENS, Extra, body_of
 from wakeful.lmstudio.endpoints.streams import Assembly, EventStream
-from wakeful.lmstudio.errors import BadRequest, LMStudioError
+from wakeful.lmstudio.errors import BadRequest, LMStudioError, MalformedAnswer
 from wakeful.lmstudio.http.transport import Reply, Transport
 
 PATH = "/api/v1/chat"
@@ -299,6 +299,10 @@ class V1ChatAssembly(Assembly[V1ChatEvent, V1ChatResult]):
         event: V1ChatEvent = to_record(fields, V1ChatEvent)
         match event:
             case ChatEnd(result=result):
+                if self.text and not result.text:  # a server that does not repeat the answer
+                    output = (*result.output, MessageItem(content=self.text))
+                    result = msgspec.structs.replace(result, output=output)
+                    event = msgspec.structs.replace(event, result=result)
                 self._result = result
                 self.complete = self.done = self.began = True
             case MessageDelta(content=content):
@@ -311,7 +315,7 @@ class V1ChatAssembly(Assembly[V1ChatEvent, V1ChatResult]):
 
     def take_whole(self, reply: Reply, body: bytes) -> Sequence[V1ChatEvent]:
         """The text in one piece, and the end."""
-        self._result = _read(reply, body)
+        self._result = _read_whole(reply, body)
         text = self._result.text
         self._texts = [text]
         self.complete = self.done = True
@@ -323,6 +327,15 @@ class V1ChatAssembly(Assembly[V1ChatEvent, V1ChatResult]):
 
 
 _read = reader(V1ChatResult)
+
+
+def _read_whole(reply: Reply, body: bytes) -> V1ChatResult:
+    """An answer in one piece. Raises the error that it is; MalformedAnswer when nothing in it says that it is one."""
+    result = _read(reply, body)
+    if not (result.model_instance_id or result.output):
+        raise MalformedAnswer("The server's answer is no chat: it names no model and has no output.")
+    return result
+
 
 V1ChatStream = EventStream[V1ChatEvent, V1ChatResult]
 
@@ -342,12 +355,15 @@ class V1ChatEndpoint:
         text: the new input, or items in LM Studio's own form; images: as data URLs
         Raises LMStudioError; TypeError for an option that does not exist.
         """
+        body = self._body(text, model, images, options, stream=False)
         try:
-            return await ask(self._transport, PATH, self._body(text, model, images, options, stream=False), _read)
+            return await ask(self._transport, PATH, body, _read_whole)
         except BadRequest as error:
-            if not self._wants_other_item(error, images):
+            self._learn(error, images)
+            other = self._body(text, model, images, options, stream=False)
+            if other == body:
                 raise
-        return await ask(self._transport, PATH, self._body(text, model, images, options, stream=False), _read)
+        return await ask(self._transport, PATH, other, _read_whole)
 
     def stream(
         self, text: Input, *, model: str, images: Sequence[str] = (), **options: Unpack[V1ChatOptions]
@@ -357,12 +373,14 @@ class V1ChatEndpoint:
         After an error the server still sends what it has: it is in the stream's `result` when the error is raised.
         """
 
-        def revise(error: LMStudioError) -> bytes | None:
-            if self._wants_other_item(error, images):
-                return self._body(text, model, images, options, stream=True)
-            return None
-
         body = self._body(text, model, images, options, stream=True)
+
+        def revise(error: LMStudioError) -> bytes | None:
+            nonlocal body
+            self._learn(error, images)
+            before, body = body, self._body(text, model, images, options, stream=True)
+            return body if body != before else None
+
         return V1ChatStream(self._transport, PATH, body, V1ChatAssembly, revise=revise)
 
     def _body(self, text: Input, model: str, images: Sequence[str], options: V1ChatOptions, *, stream: bool) -> bytes:
@@ -375,9 +393,7 @@ class V1ChatEndpoint:
             fixed["max_output_tokens"] = MAX_TOKENS
         return body_of(fixed, options, V1ChatOptions)
 
-    def _wants_other_item(self, error: LMStudioError, images: Sequence[str]) -> bool:
-        """Whether the server refuses the name of the text beside an image, of which the documentation has two."""
-        if not images or self._text_item == "text" or not isinstance(error, BadRequest) or "input" not in error.detail:
-            return False
-        self._text_item = "text"
-        return True
+    def _learn(self, error: LMStudioError, images: Sequence[str]) -> None:
+        """Take in that the server refuses the name of the text beside an image, of which the documentation has two."""
+        if images and isinstance(error, BadRequest) and "input" in error.detail:
+            self._text_item = "text"
