@@ -108,21 +108,37 @@ class Conversation:
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
         if prompt_tokens:
-            sent = self._messages(turn.user)
-            size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in sent)
-            self.estimate.learn(prompt_bytes=size, messages=len(sent), prompt_tokens=prompt_tokens)
+            self._learn(self._messages(turn.user), prompt_tokens)
             self._known_tokens = prompt_tokens + completion_tokens
         else:
             self._known_tokens = None
         self._turns.append(turn)
 
-    def restore(self, turns: Sequence[Turn]) -> None:
-        """Begins with turns of an earlier run; what is too old to fit is kept as gists."""
+    def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
+        """The prompt that such turns make, up to the last reply."""
+        return _laid_out(self.rules, turns, gists[-MAX_GISTS:])
+
+    def restore(self, turns: Sequence[Turn], gists: Sequence[str] = (), *, tokens: int | None = None) -> None:
+        """Goes on with the turns of an earlier run, and the gists of what had left before; what no longer fits leaves.
+
+        tokens: the model's own count of `of(turns, gists)`, None where it can't be asked
+        """
         self._turns = list(turns)
-        self._gists = []
+        self._gists = list(gists)[-MAX_GISTS:]
         self._known_tokens = None
+        if tokens is not None:
+            self._learn(self.of(turns, gists), tokens)
+            self._known_tokens = tokens
         if self._tokens_with("") > self.room_tokens:
             self._compact("")
+
+    def counted(self, layout: Layout, tokens: int) -> bool:
+        """Takes in the model's own count of a prompt; whether it fits. If it does not, the next layout is shorter."""
+        self._learn(layout.messages, tokens)
+        if tokens <= self.room_tokens:
+            return True
+        self._known_tokens = None
+        return False
 
     def overflowed(self, moment: str) -> Layout:
         """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
@@ -130,18 +146,13 @@ class Conversation:
         left = self._compact(moment)
         return Layout(messages=tuple(self._messages(moment)), tokens=self._tokens_with(moment), left=left)
 
-    def _messages(self, moment: str) -> list[tuple[Role, str]]:
-        messages: list[tuple[Role, str]] = [("system", self.rules)]
-        for position, turn in enumerate(self._turns):
-            messages.append(("user", self._with_gists(turn.user) if position == 0 else turn.user))
-            messages.append(("assistant", turn.reply))
-        messages.append(("user", moment if self._turns else self._with_gists(moment)))
-        return messages
+    def _learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
+        size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in messages)
+        self.estimate.learn(prompt_bytes=size, messages=len(messages), prompt_tokens=tokens)
 
-    def _with_gists(self, text: str) -> str:
-        if not self._gists:
-            return text
-        return "\n".join(["Earlier:", *(f"- {gist}" for gist in self._gists), text])
+    def _messages(self, moment: str) -> list[tuple[Role, str]]:
+        before = _laid_out(self.rules, self._turns, self._gists)
+        return [*before, ("user", moment if self._turns else _with_gists(moment, self._gists))]
 
     def _tokens_with(self, moment: str) -> int:
         if self._known_tokens is not None and self._turns:
@@ -165,3 +176,15 @@ class Conversation:
     def _turn_tokens(self) -> int:
         message_tokens = self.estimate.message_tokens
         return sum(message_tokens(turn.user) + message_tokens(turn.reply) for turn in self._turns)
+
+
+def _laid_out(rules: str, turns: Sequence[Turn], gists: Sequence[str]) -> list[tuple[Role, str]]:
+    messages: list[tuple[Role, str]] = [("system", rules)]
+    for position, turn in enumerate(turns):
+        messages.append(("user", turn.user if position else _with_gists(turn.user, gists)))
+        messages.append(("assistant", turn.reply))
+    return messages
+
+
+def _with_gists(text: str, gists: Sequence[str]) -> str:
+    return "\n".join(["Earlier:", *(f"- {gist}" for gist in gists), text]) if gists else text

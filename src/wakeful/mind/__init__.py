@@ -5,9 +5,10 @@ from wakeful.mind.attend import Attending
 from wakeful.mind.mind import Mind, MindSettings, Phase
 from wakeful.mind.prompt import prompt
 from wakeful.mind.schema import AskReply, AttentionShares, Reply, ask_schema, reply_schema
-from wakeful.mind.thinker import Answered, ModelFacts, Thinker, UnusableAnswer
+from wakeful.mind.thinker import LM_STUDIO, Answered, ModelFacts, Thinker, UnusableAnswer
 
 __all__ = [
+    "LM_STUDIO",
     "Answered",
     "AskReply",
     "Asked",

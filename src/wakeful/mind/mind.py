@@ -157,8 +157,7 @@ class Mind:
         self._cursor = await self._journal.cursor(recover.CONSUMER)
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
-        turns = await recover.turns(self._journal)
-        self._conversation.restore(turns)
+        await recover.into(self._conversation, self._journal, self._thinker)
         self._expected = await self._last_expectation()
 
     async def _last_expectation(self) -> str:
