@@ -15,11 +15,9 @@ slides by one message re-reads the whole context at every thought.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from wakeful.context.tokens import TokenEstimate
-
-Role = Literal["system", "user", "assistant"]
+from wakeful.context.prefix import Broken, Role, first_difference
+from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 
 KEEP_SHARE = 0.25
 """Share of the room for turns that compaction leaves filled."""
@@ -49,11 +47,13 @@ class Layout:
 
     messages: (role, text) in order; tokens: estimated size of the whole, on the safe side
     left: the turns that had to leave to make room, oldest first
+    broken: where it does not go on from the last prompt and its answer, though nothing had to leave: a fault of ours
     """
 
     messages: tuple[tuple[Role, str], ...]
     tokens: int
     left: tuple[Turn, ...] = ()
+    broken: Broken | None = None
 
 
 class Conversation:
@@ -78,6 +78,8 @@ class Conversation:
         self._answer_tokens = answer_tokens
         self._turns: list[Turn] = []
         self._gists: list[str] = []
+        self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
+        self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
         self._known_tokens: int | None = None  # the server's own count of all up to the last reply
 
     @property
@@ -103,16 +105,18 @@ class Conversation:
         if tokens > self.room_tokens:
             left = self._compact(moment)
             tokens = self._tokens_with(moment)
-        return Layout(messages=tuple(self._messages(moment)), tokens=tokens, left=left)
+        return self._layout(moment, tokens, left)
 
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
         if prompt_tokens:
             self._learn(self._messages(turn.user), prompt_tokens)
-            self._known_tokens = prompt_tokens + completion_tokens
+            # The template adds something behind the answer that neither count holds.
+            self._known_tokens = prompt_tokens + completion_tokens + MESSAGE_TOKENS
         else:
             self._known_tokens = None
         self._turns.append(turn)
+        self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
 
     def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
         """The prompt that such turns make, up to the last reply."""
@@ -129,6 +133,7 @@ class Conversation:
         if tokens is not None:
             self._learn(self.of(turns, gists), tokens)
             self._known_tokens = tokens
+        self._sent = tuple(self.of(self._turns, self._gists))
         if self._tokens_with("") > self.room_tokens:
             self._compact("")
 
@@ -144,7 +149,11 @@ class Conversation:
         """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
         self.estimate.too_low()
         left = self._compact(moment)
-        return Layout(messages=tuple(self._messages(moment)), tokens=self._tokens_with(moment), left=left)
+        return self._layout(moment, self._tokens_with(moment), left)
+
+    def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
+        self._asked = tuple(self._messages(moment))
+        return Layout(self._asked, tokens, left, first_difference(self._sent, self._asked))
 
     def _learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
         size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in messages)
@@ -162,6 +171,7 @@ class Conversation:
     def _compact(self, moment: str) -> tuple[Turn, ...]:
         """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
         self._known_tokens = None
+        self._sent = ()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
         goal = (self.room_tokens - fixed) * KEEP_SHARE

@@ -1,5 +1,6 @@
 """One cycle of thinking: from what waits, through the prompt and the answer, to what is committed."""
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.mind.schema import Reply, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
+
+_log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
 """A prediction in free words is taken to speak of the next hour."""
@@ -133,6 +136,8 @@ async def _laid_out(
         text = write(seen)
         layout = conversation.lay_out(text)
         left += layout.left
+        if layout.broken is not None:
+            _log.warning("%s The server reads it anew from there.", layout.broken)
         tokens = await thinker.count(layout.messages)
         if tokens is None or conversation.counted(layout, tokens):
             return replace(layout, tokens=tokens or layout.tokens, left=left), seen, text
