@@ -20,6 +20,7 @@ from wakeful.events import (
 )
 from wakeful.journal import Journal
 from wakeful.mind.cycle import gist
+from wakeful.mind.prompt import prompt, version_for
 from wakeful.mind.schema import AttentionShares, Reply
 from wakeful.mind.thinker import Thinker
 
@@ -68,6 +69,15 @@ async def waiting(journal: Journal) -> Waiting:
         if isinstance(observation, Observation):
             seen.append((Seen(salience.about, observation, salience), cursor))
     return Waiting(seen=tuple(seen), attempts=dict(attempts))
+
+
+def new_conversation(thinker: Thinker) -> Conversation:
+    """One that has only its rules yet, in the room that the model's context leaves beside the answer."""
+    return Conversation(
+        prompt(version_for(pilot=thinker.facts.pilot)),
+        context_tokens=thinker.facts.context_tokens,
+        answer_tokens=thinker.answer_tokens,
+    )
 
 
 async def into(conversation: Conversation, journal: Journal, thinker: Thinker) -> None:
