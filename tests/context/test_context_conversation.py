@@ -111,11 +111,11 @@ def test_a_prompt_that_the_model_counts_as_too_long_is_laid_out_shorter() -> Non
 
 def test_turns_of_an_earlier_run_are_taken_up_and_the_oldest_left_out() -> None:
     turns = [Turn(user=f"moment {n} " * 30, reply=f"reply {n} " * 30, gist=f"gist {n}", seq=n) for n in range(20)]
-    conversation = Conversation("rules", context_tokens=2000, answer_tokens=500)
+    conversation = Conversation("rules", context_tokens=5000, answer_tokens=500)
     conversation.restore(turns)
     assert 0 < len(conversation.turns) < 20
     assert conversation.turns[-1] == turns[-1]
-    assert size(conversation.lay_out("now").messages) <= 1500
+    assert size(conversation.lay_out("now").messages) <= 4500
 
 
 @given(st.lists(st.text(min_size=300, max_size=3000), min_size=1, max_size=20))

@@ -7,10 +7,11 @@
     …                                                     ┘
     user      this moment, the clock at its very end      new
 
-A prompt that no longer fits is compacted in one large step: the oldest turns leave until a quarter of the room is
-taken. Re-reading what stays is then paid once in many thoughts. With a share k kept, a context filled F times over
-costs F / (1 - k) of its size, so tokens read per new token approach 1 / (1 - k): 1.33 for a quarter; a window that
-slides by one message re-reads the whole context at every thought.
+A prompt that no longer fits is compacted in one large step: the oldest turns leave until an eighth of the room is
+taken. Re-reading what stays is then paid once in many thoughts. With a share k kept, k / (1 - k) of all that was said
+is read again. Answers were never read, only written, and are about a third of it: so for each token of a moment
+1 + 1.5 k / (1 - k) are read, 1.21 for an eighth. A window that slides by one message re-reads the whole context at
+every thought.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,14 @@ from dataclasses import dataclass
 from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 
-KEEP_SHARE = 0.25
+KEEP_SHARE = 0.125
 """Share of the room for turns that compaction leaves filled."""
 
+GIST_SHARE = 0.04
+"""Share of the room that `Earlier` may take: it is read again at each compaction."""
+
 MAX_GISTS = 12
-"""Gists kept in `Earlier`, newest last; older ones are found by recall."""
+"""Gists kept in `Earlier` at most, newest last; older ones are found by recall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +183,14 @@ class Conversation:
             turn = self._turns.pop(0)
             left.append(turn)
             self._gists = [*self._gists, turn.gist][-MAX_GISTS:]
-        while self._gists and self._tokens_with(moment) > self.room_tokens:
+        while self._gists and (
+            self._gist_tokens() > self.room_tokens * GIST_SHARE or self._tokens_with(moment) > self.room_tokens
+        ):
             self._gists.pop(0)
         return tuple(left)
+
+    def _gist_tokens(self) -> int:
+        return sum(self.estimate.tokens(gist) for gist in self._gists)
 
     def _turn_tokens(self) -> int:
         message_tokens = self.estimate.message_tokens
