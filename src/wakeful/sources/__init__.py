@@ -8,6 +8,7 @@ from wakeful.sources.health import SourceHealth
 from wakeful.sources.journald import JournaldSource
 from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
+from wakeful.sources.process import ProcessSource
 from wakeful.sources.source import CompoundSource, Emit, Source, resume_for
 from wakeful.sources.stdin import StdinSource
 from wakeful.sources.supervise import Backoff, run_sources, supervise
@@ -22,6 +23,7 @@ __all__ = [
     "JournaldSource",
     "LogSource",
     "MetricsSource",
+    "ProcessSource",
     "Source",
     "SourceBroken",
     "SourceError",
