@@ -5,6 +5,7 @@ from wakeful.sources.containers import ContainersSource
 from wakeful.sources.errors import SourceBroken, SourceError, SourceForbidden, SourceMissing, SourceRefused
 from wakeful.sources.files import FilesSource
 from wakeful.sources.health import SourceHealth
+from wakeful.sources.http import HttpSource
 from wakeful.sources.journald import JournaldSource
 from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
@@ -20,6 +21,7 @@ __all__ = [
     "ContainersSource",
     "Emit",
     "FilesSource",
+    "HttpSource",
     "JournaldSource",
     "LogSource",
     "MetricsSource",
