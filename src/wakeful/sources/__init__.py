@@ -10,6 +10,7 @@ from wakeful.sources.journald import JournaldSource
 from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
 from wakeful.sources.process import ProcessSource
+from wakeful.sources.prometheus import PrometheusSource
 from wakeful.sources.source import CompoundSource, Emit, Source, resume_for
 from wakeful.sources.stdin import StdinSource
 from wakeful.sources.supervise import Backoff, run_sources, supervise
@@ -26,6 +27,7 @@ __all__ = [
     "LogSource",
     "MetricsSource",
     "ProcessSource",
+    "PrometheusSource",
     "Source",
     "SourceBroken",
     "SourceError",
