@@ -11,14 +11,16 @@ from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
 from wakeful.sources.process import ProcessSource
 from wakeful.sources.prometheus import PrometheusSource
-from wakeful.sources.source import CompoundSource, Emit, Source, resume_for
+from wakeful.sources.source import CompoundSource, ConfirmedSource, Emit, Source, resume_for
 from wakeful.sources.stdin import StdinSource
 from wakeful.sources.supervise import Backoff, run_sources, supervise
+from wakeful.sources.webhook import WebhookSource
 
 __all__ = [
     "Backoff",
     "CommandSource",
     "CompoundSource",
+    "ConfirmedSource",
     "ContainersSource",
     "Emit",
     "FilesSource",
@@ -36,6 +38,7 @@ __all__ = [
     "SourceMissing",
     "SourceRefused",
     "StdinSource",
+    "WebhookSource",
     "resume_for",
     "run_sources",
     "supervise",
