@@ -9,6 +9,7 @@ from wakeful.sources.http import HttpSource
 from wakeful.sources.journald import JournaldSource
 from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
+from wakeful.sources.mqtt import MqttSource
 from wakeful.sources.process import ProcessSource
 from wakeful.sources.prometheus import PrometheusSource
 from wakeful.sources.source import CompoundSource, ConfirmedSource, Emit, Source, resume_for
@@ -28,6 +29,7 @@ __all__ = [
     "JournaldSource",
     "LogSource",
     "MetricsSource",
+    "MqttSource",
     "ProcessSource",
     "PrometheusSource",
     "Source",
