@@ -167,7 +167,20 @@ async def _connected(client: "aiomqtt.Client") -> AsyncGenerator[None]:
             leaving = asyncio.ensure_future(client.__aexit__(None, None, None))
             await asyncio.wait([leaving], timeout=LEAVE_S)
             leaving.cancel()
-            await asyncio.gather(leaving, return_exceptions=True)  # the connection is gone, however it went
+            await asyncio.gather(leaving, return_exceptions=True)  # what fails here was about to end anyway
+        _close(client)
+
+
+def _close(client: "aiomqtt.Client") -> None:
+    """Closes what the library leaves open where nobody answered or the end was not acknowledged."""
+    inner, misc = getattr(client, "_client", None), getattr(client, "_misc_task", None)
+    if misc is not None:
+        misc.cancel()
+    sock = inner.socket() if inner is not None else None
+    if sock is not None and sock.fileno() >= 0:
+        asyncio.get_running_loop().remove_reader(sock.fileno())
+        asyncio.get_running_loop().remove_writer(sock.fileno())
+        sock.close()
 
 
 def _queue_type(topics: Topics) -> type["asyncio.Queue[aiomqtt.Message]"]:
