@@ -7,6 +7,7 @@ from wakeful.sources.files import FilesSource
 from wakeful.sources.health import SourceHealth
 from wakeful.sources.http import HttpSource
 from wakeful.sources.journald import JournaldSource
+from wakeful.sources.lmstudio import LMStudioSource
 from wakeful.sources.log import LogSource
 from wakeful.sources.metrics import MetricsSource
 from wakeful.sources.mqtt import MqttSource
@@ -27,6 +28,7 @@ __all__ = [
     "FilesSource",
     "HttpSource",
     "JournaldSource",
+    "LMStudioSource",
     "LogSource",
     "MetricsSource",
     "MqttSource",
