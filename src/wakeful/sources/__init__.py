@@ -6,6 +6,7 @@ from wakeful.sources.errors import SourceBroken, SourceError, SourceForbidden, S
 from wakeful.sources.files import FilesSource
 from wakeful.sources.health import SourceHealth
 from wakeful.sources.http import HttpSource
+from wakeful.sources.installed import installed_source
 from wakeful.sources.journald import JournaldSource
 from wakeful.sources.lmstudio import LMStudioSource
 from wakeful.sources.log import LogSource
@@ -43,6 +44,7 @@ __all__ = [
     "SourceRefused",
     "StdinSource",
     "WebhookSource",
+    "installed_source",
     "resume_for",
     "run_sources",
     "supervise",

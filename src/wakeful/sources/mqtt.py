@@ -95,8 +95,7 @@ class MqttSource:
                 yield observation
 
     async def _follow(self, library: ModuleType, topics: Topics, put: Put) -> None:
-        context = await asyncio.to_thread(self._context) if self._tls else None
-        await self._reach(context)
+        context = await self.reach()
         client: aiomqtt.Client = library.Client(
             self._host,
             self._port,
@@ -117,11 +116,12 @@ class MqttSource:
             finally:
                 telling.cancel()
 
-    async def _reach(self, context: ssl.SSLContext | None) -> None:
-        """Whether the broker is there and trusted.
+    async def reach(self) -> ssl.SSLContext | None:
+        """Makes sure that the broker is there and trusted; raises SourceError otherwise. None: without TLS.
 
         The library connects in a thread, which can't be broken off: so it is only let to where somebody answers.
         """
+        context = await asyncio.to_thread(self._context) if self._tls else None
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=context)
@@ -133,6 +133,7 @@ class MqttSource:
             raise SourceBroken("the broker does not speak TLS there", hint="Is it mqtt:// rather?") from error
         except (OSError, TimeoutError) as error:
             raise SourceMissing("the broker can't be reached", hint="Check the url, and whether it runs.") from error
+        return context
 
     async def _tell(self, topics: Topics, put: Put) -> None:
         while True:
