@@ -101,7 +101,8 @@ def _unknown_kind(kind: str, kinds: list[str], at: str) -> list[str]:
 
 def _holds_secrets(key: str, value: Any) -> bool:
     """Whether a whole table of headers, or an address with a user in it, is what is wrong."""
-    return key.endswith(".headers") or (isinstance(value, str) and "://" in value and ("@" in value or "?" in value))
+    text = _short(value, longest=2000)
+    return key.endswith(".headers") or ("://" in text and ("@" in text or "?" in text))
 
 
 def _is_address(text: str) -> bool:
@@ -129,9 +130,9 @@ def _allowed(kind: Any) -> str:
     return f" (one of: {', '.join(choices)})" if choices else ""
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, *, longest: int = _LONGEST_VALUE) -> str:
     try:
         text = repr(value)
     except ValueError:  # Python writes out no number of more than 4,300 digits
         text = "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
