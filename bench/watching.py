@@ -1,4 +1,4 @@
-"""What it costs to watch everything at once: CPU and memory with all kinds of sources on, and with the usual ones.
+"""What it costs to watch everything at once on a quiet day: CPU and memory with all kinds of sources on.
 
 The world that is watched stands beside it: a web site, an exporter of 1,000 series, an MQTT broker with 20 sensors,
 posts to a hook, a log, a folder, a command, processes, and a stand-in for LM Studio with its log.
@@ -27,7 +27,7 @@ from wakeful.sources import run_sources
 
 SETTLE_S, MEASURE_S = 25.0, 60.0
 TOKEN = "0123456789abcdef"
-SENSORS, SERIES = 20, 1000
+SENSORS, SENSORS_S, SERIES = 20, 10.0, 1000
 _ALONE = "alone"
 
 
@@ -46,7 +46,7 @@ async def _measure_all(folder: Path) -> None:
         run = [sys.executable, "-m", "wakeful.cli", "run", "--port", "0"]
         await _measure("wakeful run, the usual sources", run, folder / "usual")
         await _measure("wakeful run, all sources", [*run, "--config", str(file)], folder / "all", posts=True)
-        alone = [sys.executable, "-m", "bench.sources", _ALONE, str(file)]
+        alone = [sys.executable, "-m", "bench.watching", _ALONE, str(file)]
         await _measure("sources and their supervision alone", alone, folder / "alone")
 
 
@@ -89,10 +89,10 @@ async def _measure(what: str, command: list[str], home: Path, *, posts: bool = F
 
 
 async def _post(output: Path) -> None:
-    """A post each 5 seconds, once it is known where to."""
+    """A post each 10 seconds, once it is known where to."""
     async with aiohttp.ClientSession() as http:
         while True:
-            await asyncio.sleep(5)
+            await asyncio.sleep(10)
             if found := re.search(r"webhook +(\S+)", await asyncio.to_thread(output.read_text)):
                 headers = {"Authorization": f"Bearer {TOKEN}"}
                 body = {"heartbeat": {"status": 1, "ping": 30, "msg": "200 - OK"}, "monitor": {"name": "cloud"}}
@@ -185,7 +185,7 @@ async def _broker(folder: Path) -> AsyncGenerator[str]:
     from sources.broker import broker_at
 
     async with broker_at(folder) as broker:
-        publishing = asyncio.create_task(_for_ever(2.0, lambda: broker.publish(*_sensors())))
+        publishing = asyncio.create_task(_for_ever(SENSORS_S, lambda: broker.publish(*_sensors())))
         yield f'[[source]]\nkind = "mqtt"\nurl = "{broker.url}"\ntopics = ["home/#"]\n'
         publishing.cancel()
 
@@ -201,7 +201,7 @@ async def _for_ever(every_s: float, act: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _write(watched: Path, home: Path) -> None:
-    """A line a second in a log, a file every few seconds, and what LM Studio writes of an answer."""
+    """A line each two seconds in a log, a file each ten, and now and then what LM Studio writes of an answer."""
     log = home / "server-logs" / "2026-11" / "2026-11-26.1.log"
     log.parent.mkdir(parents=True)
     number = 0
@@ -215,7 +215,7 @@ async def _write(watched: Path, home: Path) -> None:
             with log.open("a") as file:
                 file.write(f"[2026-11-26 03:12:{number % 60:02d}][INFO][m] Running chat completion on 1 messages.\n")
                 file.write('  "tokens_per_second": 17.9289,\n')
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
 
 
 @contextlib.contextmanager
