@@ -47,6 +47,7 @@ class Store:
         self.asked.set()
         await self.goes.wait()
         self.texts += [each.text for each in batch]
+        self.last = batch[-1]
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -125,6 +126,17 @@ async def test_kinds_of_bodies(body: bytes, kind: str, text: str) -> None:
 )
 async def test_bodies_that_are_none(body: bytes, kind: str) -> None:
     assert await source_of().deliver(body, {"content-type": kind}) == "unreadable"
+
+
+async def test_names_that_a_sender_makes_up_do_not_pile_up() -> None:
+    source = source_of()
+    store = Store(source)
+    for number in range(20):
+        body = json.dumps({f"n{number}_{each}": 1 for each in range(50)} | {"load": 1}).encode()
+        assert await source.deliver(body, AS_JSON) == "kept"
+    assert len(source._names) == 500
+    assert set(store.last.values) == {"load"} & source._names
+    await store.stop()
 
 
 def test_tokens_and_signatures() -> None:

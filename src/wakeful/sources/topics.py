@@ -10,6 +10,8 @@ from wakeful.sources.lines import bundles
 MAX_PAYLOAD_BYTES = 16 * 1024
 """What is kept of one message."""
 
+MAX_TOPIC_CHARS = 200
+
 MAX_LINES = 5000
 """Lines of one moment; what comes beyond them is counted."""
 
@@ -51,7 +53,7 @@ class Topics:
 
     def add(self, topic: str, payload: bytes) -> None:
         """Takes one message in; of a number, the last one of the moment counts."""
-        moment = self._moment
+        moment, topic = self._moment, topic[:MAX_TOPIC_CHARS]
         moment.messages += 1
         flat = _read(payload)
         values = {_name(topic, path): value for path, value in flat.values.items()}

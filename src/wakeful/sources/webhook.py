@@ -25,6 +25,9 @@ MAX_WAITING = 100
 KEEP_S = 10.0
 """How long a post waits for the journal before its sender is told to come again."""
 
+MAX_NAMES = 500
+"""Names of values of one hook: the first that came are told, so that names made up by a sender don't pile up."""
+
 MIN_TOKEN_CHARS = 16
 _SIGNATURE = "sha256="
 
@@ -62,6 +65,7 @@ class WebhookSource:
         self._keep_s = keep_s
         self._now_ns = now_ns
         self._open = 0
+        self._names: set[str] = set()
         self._queue: deque[_Waiting] = deque()
         self._read: dict[int, tuple[Observation, _Waiting]] = {}  # by the observation's identity
         self._arrived = asyncio.Event()
@@ -91,7 +95,7 @@ class WebhookSource:
         except ValueError:
             return "unreadable"
         at_ns = self._now_ns()
-        told = [_observation(post, self.name, at_ns) for post in posts]
+        told = [self._observation(post, at_ns) for post in posts]
         waiting = _Waiting(told, asyncio.get_running_loop().create_future(), len(told))
         self._open += 1
         self._queue.append(waiting)
@@ -107,6 +111,14 @@ class WebhookSource:
             self._open -= 1
             if waiting in self._queue:  # nobody has read it, so nobody will
                 self._queue.remove(waiting)
+
+    def _observation(self, post: Post, at_ns: int) -> Observation:
+        room = MAX_NAMES - len(self._names)
+        self._names |= set([name for name in post.values if name not in self._names][:room])
+        values = {name: value for name, value in post.values.items() if name in self._names}
+        return Observation(
+            at_ns=at_ns, source=self.name, form="text", text=post.text, values=values, subject=post.subject
+        )
 
     # What `supervise` asks
 
@@ -143,9 +155,3 @@ def _posts(body: bytes, headers: Mapping[str, str]) -> list[Post]:
         text = body.decode("utf-8").strip()
         return [Post(text[:MAX_TEXT_CHARS] or "an empty post")]
     return read_post(decode(body), headers)
-
-
-def _observation(post: Post, source: str, at_ns: int) -> Observation:
-    return Observation(
-        at_ns=at_ns, source=source, form="text", text=post.text, values=post.values, subject=post.subject
-    )
