@@ -7,17 +7,21 @@ The entry point is whatever makes the source: its class, or a function. It is ca
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakeful.sources.errors import SourceError, SourceMissing
 from wakeful.sources.source import Source
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "wakeful.sources"
 
 
 def installed_source(kind: str, settings: Mapping[str, Any]) -> Source:
     """Makes a source of an installed package; raises SourceError, whatever the package does wrong."""
+    from importlib.metadata import entry_points  # some 20 ms, which only those pay who have such a source
+
     found = [point for point in entry_points(group=GROUP) if point.name == kind]
     if not found:
         raise SourceMissing(f"no installed package brings sources of kind {kind}", hint="Install it beside Wakeful.")
@@ -58,7 +62,7 @@ def _check_settings(make: Callable[..., Any], settings: Mapping[str, Any], whose
             raise SourceError(f"{whose} needs {name}", hint=f"Add `{name} = …` to its [[source]].")
 
 
-def _package(point: EntryPoint) -> str:
+def _package(point: "EntryPoint") -> str:
     return point.dist.name if point.dist is not None else point.value
 
 
