@@ -170,6 +170,29 @@ def journal(
     guarded(command)
 
 
+context = typer.Typer(help="What the model sees.", no_args_is_help=True)
+app.add_typer(context, name="context")
+
+
+@context.command("show")
+def context_show(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: Annotated[str | None, typer.Option(help="LM Studio's address [env: LMSTUDIO_URL].")] = None,
+    brief: Annotated[bool, typer.Option("--brief", help="Only how many tokens each part takes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print the prompt that the next thought would begin with: each part, its tokens, and what is read already."""
+
+    def command() -> None:
+        from wakeful.cli.context import show_context
+
+        settings = _load(config, {"journal.home": home, "model.url": url}).settings
+        asyncio.run(show_context(settings, as_json=json, brief=brief))
+
+    guarded(command)
+
+
 @app.command()
 def doctor(config: ConfigOption = None, home: HomeOption = None) -> None:
     """Check server, model, context length, JSON Schema support, disk and rights, with what to do about each."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from wakeful.cli.runtime import Runtime
 from wakeful.config import Settings
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Observer, Timeouts
-from wakeful.mind import ModelFacts, Thinker
+from wakeful.mind import LM_STUDIO, ModelFacts, Thinker
 
 OnNews = Callable[[str], None]
 """Is told, in words for a person, what is being waited for."""
 
-LM_STUDIO, BUILT_IN = "LM Studio", "built-in engine"
+BUILT_IN = "built-in engine"
 
 PILOT_NOTE = (
     "This is the pilot model that ships with Wakeful: it is small and knows little. For a real one, start LM Studio, "

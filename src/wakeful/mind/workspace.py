@@ -9,6 +9,9 @@ from wakeful.events import Cursor
 MAX_WAITING = 256
 """Observations kept at most; in a storm the least salient ones leave first and are counted."""
 
+MAX_SHOWN = 6
+"""Observations that one thought is shown."""
+
 MAX_PER_SUBJECT = 3
 """Observations of one subject that one thought is shown, so that a loud source can't hide a quiet one."""
 
