@@ -67,7 +67,10 @@ def run(
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Serve the live page.")] = None,
     watch: Annotated[
         list[str] | None,
-        typer.Option(help="Watch this log file or folder as well; may be given often. `-` is standard input."),
+        typer.Option(
+            help="Watch this as well: a log file, a folder, https://…, http://…/metrics, mqtt://broker/topic, "
+            "or - for standard input. May be given often."
+        ),
     ] = None,
 ) -> None:
     """Wake the mind: watch, think, show. Goes on until Ctrl-C; started again, it goes on where it was."""
