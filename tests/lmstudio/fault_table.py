@@ -293,7 +293,14 @@ REFUSED: Sequence[Fault] = (
     alike("500, “model crashed”", says(500, CRASH), raises(ModelCrashed, status_code=500)),
     alike("502 of something in between", says(502, PAGE, "text/html"), raises(ServerError, status_code=502)),
     alike(
-        "503 while the model is loaded", says(503, "Loading model"), raises(ServerError, again=True, status_code=503)
+        "503 while the model is loaded",
+        says(503, "Loading model"),
+        raises(ServerError, again=True, status_code=503, retry_after_s=None),
+    ),
+    alike(
+        "503 with `Retry-After`, which is waited",
+        says(503, "Loading model", Retry_After="0.01"),
+        raises(ServerError, again=True, status_code=503, retry_after_s=0.01),
     ),
 )
 
