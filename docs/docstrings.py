@@ -5,7 +5,7 @@ from typing import Any
 
 import griffe
 
-_NAMED = re.compile(r"^(\w[\w, ]*?): (.*)$")
+_NAMED = re.compile(r"^(\w+(?:, \w+)*): (.*)$")
 
 
 def as_markdown(text: str) -> str:

@@ -25,6 +25,9 @@ SAID = {
 }
 OTHERWISE = "The disk of the small server in the corner is nearly full, and nobody has noticed it yet."
 
+SLOW = "Tell me a long story."
+"""What is answered with a first word, and nothing after it."""
+
 HELD = {
     "Invoice": {"number": "2026-117", "total": 129.5, "lines": [{"what": "disk", "price": 129.5}]},
     "Ticket": {"title": "Disk nearly full", "severity": "warning"},
@@ -164,6 +167,9 @@ async def _chat(exchange: Exchange, asked: dict[str, Any]) -> None:
     await exchange.head()
     for each in choices:
         await _event(exchange, {**common, "object": "chat.completion.chunk", "choices": each})
+        if asked["messages"][-1]["content"] == SLOW:
+            await exchange.gone()
+            return
     if asked.get("stream_options", {}).get("include_usage"):
         await _event(exchange, {**common, "object": "chat.completion.chunk", "choices": [], "usage": usage})
     await exchange.chunk(DONE)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from stand_in import lm_studio
 from sybil import Example
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from tests.lmstudio.raw_server import Elsewhere
+from tests.lmstudio.native_server import serving_native
+from tests.lmstudio.raw_server import serving
 from wakeful.lmstudio import LMStudioClient
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +29,10 @@ _ELLIPSIS = "…"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The address of the stand-in, which clients find by themselves; the current folder is an empty one."""
-    monkeypatch.chdir(tmp_path)
-    with Elsewhere(lm_studio) as running:
-        monkeypatch.setenv("LMSTUDIO_URL", running.url)
-        yield running.url
+def portal() -> Iterator[BlockingPortal]:
+    """A loop in a thread, for servers."""
+    with start_blocking_portal() as portal:
+        yield portal
 
 
 def run(example: Example) -> None:
@@ -63,13 +63,19 @@ PARSERS = [CodeBlockParser("python", run), CodeBlockParser("text", compare), Cod
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_the_code_of_a_page(page: Path, server: str) -> None:
+def test_the_code_of_a_page(
+    page: Path, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     document = Document.parse(str(page), *PARSERS)
-    try:
-        for example in document.examples():
-            example.evaluate()
-    finally:
-        _close(document.namespace)
+    serving_it = serving_native() if page.name == "native.md" else serving(lm_studio)
+    with portal.wrap_async_context_manager(serving_it) as server:
+        monkeypatch.setenv("LMSTUDIO_URL", server.url)
+        try:
+            for example in document.examples():
+                example.evaluate()
+        finally:
+            _close(document.namespace)
 
 
 def _close(namespace: dict[str, Any]) -> None:
