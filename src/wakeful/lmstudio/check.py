@@ -30,6 +30,8 @@ _AT_ONCE = 4
 _PARALLEL = 2.5
 """Four at once that take no more than so many times what one takes are written side by side."""
 
+_TELLING_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
@@ -98,7 +100,7 @@ async def _timed(name: str, check: _Check, trial: _Trial) -> CheckResult:
             else CheckResult(name, "fail", error.message, error.hint)
         )
     except LMStudioError as error:
-        result = CheckResult(name, "fail", f"{type(error).__name__}: {error.message}", error.hint)
+        result = CheckResult(name, "fail", error.message, error.hint)
     spent_s = loop.time() - started_s
     return CheckResult(name, result.status, result.seen, result.advice, spent_s)
 
