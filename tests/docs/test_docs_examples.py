@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from stand_in import OTHERWISE, lm_studio
 
 from tests.lmstudio.raw_server import Behaviour, Elsewhere, Exchange, delta
+from wakeful.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -23,15 +25,15 @@ def server() -> Iterator[str]:
         yield running.url
 
 
-def run(name: str, *arguments: str, url: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: str, url: str, typed: str = "", token: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / "examples" / name), *arguments],
         input=typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
-        env=os.environ | {"LMSTUDIO_URL": url, "PYTHONPATH": str(ROOT / "src")},
+        env=os.environ | {"LMSTUDIO_URL": url, "LM_API_TOKEN": token, "PYTHONPATH": str(ROOT / "src")},
     )
 
 
@@ -112,6 +114,14 @@ def test_background_batch(server: str, folder: Path) -> None:
     done = run("background_batch.py", str(folder), url=server)
     assert done.stdout == f"day.txt: {OTHERWISE}\nnight.txt: {OTHERWISE}\n"
     assert done.stderr == "1 of 2\n2 of 2\n"
+
+
+def test_a_real_model_answers_too() -> None:
+    """The pilot model in the built-in engine, which does not say what one would expect, and is really there."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Engine(threads=1)) as engine:
+        done = run("stream_a_chat.py", url=engine.base_url, token=engine.api_token, typed="hello\n\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.split()) > 3
 
 
 def test_each_is_tried_here_and_listed_on_its_page_and_in_the_readme() -> None:

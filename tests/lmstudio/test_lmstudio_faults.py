@@ -24,6 +24,7 @@ from wakeful.lmstudio import (
     StreamBroken,
     Timeouts,
 )
+from wakeful.lmstudio.http import transport
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 ONCE = RetryConfig(max_retries=0)
@@ -216,3 +217,13 @@ async def test_leaving_a_stream_early_frees_the_server(how: str) -> None:
         await asyncio.wait_for(server.gone.wait(), 5)
         assert stream.text == "x"
         assert stream.result is None
+
+
+async def test_a_connection_that_lay_idle_is_not_used_again(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transport.IDLE_EXPIRY_S < 5  # LM Studio closes it then
+    monkeypatch.setattr(transport, "IDLE_EXPIRY_S", 0.05)
+    async with serving(good) as server, asking(way, server.url, CALM) as ask:
+        await ask()
+        await asyncio.sleep(0.2)  # four times as long as it is kept
+        await ask()
+    assert (len(server.requests), server.connections) == (2, 2)
