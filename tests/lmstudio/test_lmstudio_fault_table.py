@@ -28,7 +28,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "client" / "failures.md"
 MESSAGES = [{"role": "user", "content": "hello"}]
 ONE_RETRY = RetryConfig(max_retries=1, backoff_factor=0)
 CALM = Timeouts(connect_s=5, first_token_s=30, between_tokens_s=30, whole_s=30, other_s=30)
-IMPATIENT = Timeouts(connect_s=5, first_token_s=0.15, between_tokens_s=0.15, whole_s=0.15, other_s=0.15)
+IMPATIENT = Timeouts(connect_s=5, first_token_s=0.5, between_tokens_s=0.5, whole_s=0.5, other_s=0.5)
 HANGS_S = 60
 
 Ask = Callable[[], Awaitable[ChatResult]]
