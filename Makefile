@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench soak pilot-train pilot-eval lock clean
+.PHONY: help setup run test check docs bench soak pilot-train pilot-eval lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +20,14 @@ test: $(VENV)/.dev ## Run all tests but the long ones
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types and imports
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench training
+	$(BIN)/ruff format --check src tests bench examples docs
+	$(BIN)/ruff check src tests bench training examples docs
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.dev ## Build the pages into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'build/site/index.html'
 
 bench: $(VENV)/.dev ## Measure (ARGS="journal cost" for some only)
 	@$(BIN)/python -m bench $(ARGS)

@@ -93,6 +93,11 @@ def child(plan: Plan, name: str, url: str, parts: list[str]) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def _server(name: str) -> str:
+    """The module whose server speaks a client's protocol."""
+    return getattr(ENTRANTS[name][0], "server", "bench.lmstudio_server")
+
+
 def measure(plan: Plan) -> Figures:
     """Every client in turn, round after round, so that a busy moment of the machine falls on all of them."""
     figures: Figures = defaultdict(dict)
@@ -102,12 +107,14 @@ def measure(plan: Plan) -> Figures:
         few, many = ([f"paced-{streams}-{plan.paced_s}"] for streams in (_FEW_STREAMS, _MANY_STREAMS))
         todo += [few, many] * plan.paced_rounds
     with ExitStack() as servers:
-        http = servers.enter_context(serving("bench.lmstudio_server"))
+        urls = {
+            module: servers.enter_context(serving(module)) for module in sorted({_server(name) for name in plan.names})
+        }
         for parts in todo:
             for name in plan.names:
                 if parts[0].startswith(f"paced-{_MANY_STREAMS}") and name not in _OURS:
                     continue
-                for part, value in child(plan, name, http, parts).items():
+                for part, value in child(plan, name, urls[_server(name)], parts).items():
                     several = cast("dict[str, Any]", value) if isinstance(value, dict) else {part: value}
                     for key, each in several.items():
                         _keep(figures, key, name, each)
@@ -117,7 +124,9 @@ def measure(plan: Plan) -> Figures:
 def measure_imports(plan: Plan) -> Figures:
     """CPU, in ms, that importing each client takes in a fresh process; and what ours adds to what it stands on."""
     figures: Figures = defaultdict(dict)
-    for _ in range(3 * plan.rounds):
+    for at in range(3 * plan.rounds + 1):
+        if at == 1:
+            figures.clear()  # the first one only compiles
         for name in plan.names:
             entrant, on_uvloop = ENTRANTS[name]
             python = interpreter(name, plan.python)
@@ -133,9 +142,10 @@ def measure_imports(plan: Plan) -> Figures:
 
 
 def import_ms(python: str, modules: str, after: str = "time") -> float:
-    """CPU that an import takes in a fresh process, in ms. after: what is already imported."""
+    """CPU of an import in a fresh process, in ms, once its bytecode is there. after: what is already imported."""
     code = f"import time, {after}; b = time.process_time(); import {modules}; print(time.process_time() - b)"
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled already
     done = subprocess.run([python, "-c", code], cwd=_ROOT, capture_output=True, text=True, env=environment, check=True)
     return float(done.stdout) * 1e3
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from bench.lmstudio_contestants import Contestant, Floor, Ours
-from bench.lmstudio_others import Httpx, LangChain, LiteLLM, OpenAI, PydanticAI
+from bench.lmstudio_others import Httpx, LangChain, LiteLLM, LMStudioSDK, OpenAI, PydanticAI
 
 ENTRANTS: dict[str, tuple[type[Contestant], bool]] = {
     "floor-uvloop": (Floor, True),
@@ -17,6 +17,7 @@ ENTRANTS: dict[str, tuple[type[Contestant], bool]] = {
     "floor": (Floor, False),
     "ours": (Ours, False),
     "httpx": (Httpx, False),
+    "lmstudio-sdk": (LMStudioSDK, False),
     "openai": (OpenAI, False),
     "pydantic-ai": (PydanticAI, False),
     "langchain": (LangChain, False),

@@ -148,6 +148,49 @@ class PydanticAI(_HoldsNothing):
         return (await self._made[model].embed_documents(texts)).embeddings
 
 
+class LMStudioSDK:
+    """LM Studio's own package, which speaks a protocol of its own and has a server of its own here."""
+
+    title = "lmstudio SDK, async (own protocol)"
+    imports = "lmstudio"
+    server = "bench.lmstudio_native"
+
+    def __init__(self, url: str) -> None:
+        import importlib
+
+        lib: Any = importlib.import_module("lmstudio")  # the checker takes our tests' folder of this name for it
+        self._client: Any = lib.AsyncClient(url.removeprefix("http://"))
+        self._models: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def _model(self, name: str) -> Any:
+        if name not in self._models:
+            self._models[name] = await self._client.llm.model(name)
+        return self._models[name]
+
+    async def chat(self, model: str) -> str:
+        return (await (await self._model(model)).respond({"messages": MESSAGES})).content
+
+    async def stream(self, model: str, on_text: OnText) -> None:
+        async for fragment in await (await self._model(model)).respond_stream({"messages": MESSAGES}):
+            on_text(fragment.content)
+
+    async def embed(self, model: str, texts: list[str]) -> Sequence[Sequence[float]]:
+        if model == "base64":
+            raise NotImplementedError("sends numbers only")
+        if "embedding" not in self._models:
+            self._models["embedding"] = await self._client.embedding.model("embedding")
+        return await self._models["embedding"].embed(texts)
+
+
 class LiteLLM(_HoldsNothing):
     """litellm's functions for any provider."""
 

@@ -71,6 +71,8 @@ class RawServer:
     requests: list[Exchange] = field(default_factory=list)
     connections: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whoever reads a stream may set it once a piece of the answer is there."""
 
 
 def delta(text: str = "", *, finish: str | None = None, **more: object) -> bytes:
@@ -106,7 +108,7 @@ async def good(exchange: Exchange) -> None:
 
 
 @asynccontextmanager
-async def serving(behaviour: Behaviour) -> AsyncGenerator[RawServer, None]:
+async def serving(behaviour: Behaviour, port: int = 0) -> AsyncGenerator[RawServer, None]:
     server = RawServer()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -126,7 +128,7 @@ async def serving(behaviour: Behaviour) -> AsyncGenerator[RawServer, None]:
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listener = await asyncio.start_server(connected, "127.0.0.1", port)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server

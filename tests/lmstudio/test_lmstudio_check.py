@@ -79,6 +79,7 @@ async def test_a_good_server_passes_all() -> None:
     assert {result.name: result.status for result in results.values() if result.status != "ok"} == {}
     assert "16,384 tokens" in results["model"].seen
     assert "3 pieces" in results["streaming"].seen
+    assert results["thinking"].seen == "it does not think before it answers"
     assert "2 rounds" in results["tools"].seen
     assert not any(result.advice for result in results.values())
 
@@ -93,6 +94,7 @@ async def test_a_poor_server_is_told_what_to_do() -> None:
         "streaming": "warn",
         "conversation": "warn",
         "structured": "fail",
+        "thinking": "ok",
         "tools": "warn",
         "errors": "warn",
         "concurrency": "fail",
@@ -103,10 +105,10 @@ async def test_a_poor_server_is_told_what_to_do() -> None:
 async def test_without_a_server_or_a_model_the_rest_is_left_out(free_port: int) -> None:
     async with AsyncLMStudioClient(f"127.0.0.1:{free_port}", retry=NO_RETRY) as client:
         results = [result async for result in check_server(client)]
-    assert [result.status for result in results] == ["fail", *["skip"] * 8]
+    assert [result.status for result in results] == ["fail", *["skip"] * 9]
     async with serving(good) as server:
         results = [*(await found(server, "other")).values()]
-    assert [result.status for result in results] == ["ok", "fail", *["skip"] * 7]
+    assert [result.status for result in results] == ["ok", "fail", *["skip"] * 8]
 
 
 def command(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -127,10 +129,11 @@ def test_the_command_prints_each_and_ends_with_its_code(behaviour: Any, code: in
         lines = command("--json", LMSTUDIO_URL=server.url)
     assert plain.returncode == lines.returncode == code
     assert "\x1b" not in plain.stdout
-    assert plain.stdout.count(": ") >= 9
+    assert len(plain.stdout.splitlines()) >= 12
+    assert plain.stdout.splitlines()[-1] == ("All is well." if code == 0 else "2 of 10 are well, 6 to note, 2 bad.")
     names = [json.loads(line)["name"] for line in lines.stdout.splitlines()]
     assert names[0] == "connection"
-    assert len(names) == 9
+    assert len(names) == 10
 
 
 def test_it_can_be_stopped_at_any_time() -> None:
@@ -141,3 +144,36 @@ def test_it_can_be_stopped_at_any_time() -> None:
             await checks.aclose()
 
     asyncio.run(stop())
+
+
+async def thoughtful(exchange: Exchange) -> None:
+    """Thinks until its tokens run out, but not under a schema."""
+    if exchange.path == "/lmstudio-greeting":
+        await exchange.answer(200, {"lmstudio": True})
+    elif exchange.path == "/api/v1/models":
+        await exchange.answer(200, {"models": [MODEL]})
+    elif "response_format" in asked(exchange):
+        await answering(said('{"name": "Lyon", "country": "France", "rivers": ["Rhône"]}'))(exchange)
+    else:
+        thought = said("", finish="length")
+        thought["choices"][0]["message"]["reasoning_content"] = "Hm."
+        await answering(thought)(exchange)
+
+
+async def test_a_model_that_thinks_is_not_taken_for_a_broken_one() -> None:
+    async with serving(thoughtful) as server:
+        results = await found(server)
+    assert [name for name, result in results.items() if result.status == "fail"] == []
+    assert "thought until its tokens ran out" in results["simple"].seen
+    assert "reasoning_effort" in results["simple"].advice
+    assert "think_then_constrain" in results["thinking"].advice
+
+
+def test_what_was_not_tried_is_said_in_a_line(free_port: int) -> None:
+    done = command(f"127.0.0.1:{free_port}")
+    assert done.returncode == 4
+    first, advice, _, last = done.stdout.splitlines()
+    assert "No connection to the server" in first
+    assert first.endswith("(Connection refused).") or "(Connection refused).  (" in first
+    assert "lms server start" in advice
+    assert last.startswith("Not tried: model, simple, ")

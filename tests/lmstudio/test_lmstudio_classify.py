@@ -147,11 +147,14 @@ def test_a_redirect_is_no_model_server() -> None:
     assert type(classify_response(302, "text/plain", b"")) is NotLMStudio
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("", None), ("Fri, 20 Nov 2026 00:00:00 GMT", None)])
-def test_retry_after(header: str, seconds: float | None) -> None:
-    for body in (b'{"error":"slow down"}', b"slow down"):
-        error = classify_response(429, "application/json", body, retry_after=header)
-        assert isinstance(error, ServerBusy)
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after(status: int, header: str, seconds: float | None) -> None:
+    for body in (b'{"error":"slow down"}', b"slow down", b"<html>slow down</html>"):
+        error = classify_response(status, "application/json", body, retry_after=header)
+        assert isinstance(error, ServerBusy | ServerError)
         assert error.retry_after_s == seconds
 
 

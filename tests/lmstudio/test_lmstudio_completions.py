@@ -212,3 +212,13 @@ async def test_leaving_early_stops_the_server() -> None:
             assert await anext(stream) == TextDelta("Grüße, ")
         await asyncio.wait_for(server.gone.wait(), 5)
         await transport.close()
+
+
+async def test_what_came_together_with_something_unreadable_is_given_before_it() -> None:
+    pieces = b'data: {"choices":[{"index":0,"text":"one "}]}\n\ndata: {"choices": [}\n\n'
+    async with routed(streams(pieces)) as route:
+        stream = CompletionsEndpoint(route.transport).stream("x")
+        assert await anext(stream) == TextDelta("one ", 0)
+        with pytest.raises(MalformedAnswer) as caught:
+            await anext(stream)
+    assert caught.value.partial == "one "

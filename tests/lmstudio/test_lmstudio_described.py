@@ -6,7 +6,23 @@ import json
 import pytest
 from raw_server import Exchange, good, serving
 
-from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, MalformedAnswer, ServerUnreachable
+import wakeful.lmstudio
+from wakeful.lmstudio import (
+    NO_RETRY,
+    AsyncLMStudioClient,
+    AuthError,
+    BadRequest,
+    ErrorType,
+    LMStudioClient,
+    LMStudioError,
+    MalformedAnswer,
+    NoModelLoaded,
+    RetryConfig,
+    ServerBusy,
+    ServerError,
+    ServerTooSlow,
+    ServerUnreachable,
+)
 from wakeful.lmstudio.interop.described import (
     CompletionRequest,
     complete,
@@ -94,3 +110,50 @@ async def test_the_functions_for_programs_without_a_loop() -> None:
         models = await asyncio.to_thread(list_models, server.url)
         text = await asyncio.to_thread(complete, "Hallo", base_url=server.url, temperature=0.0)
     assert ([model.key for model in models], text) == (["m"], "Grüße, Welt")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ServerUnreachable, "NETWORK_ERROR"),
+        (MalformedAnswer, "API_ERROR"),
+        (NoModelLoaded, "API_ERROR"),
+        (ServerTooSlow, "TIMEOUT_ERROR"),
+        (AuthError, "AUTHENTICATION_ERROR"),
+        (ServerBusy, "RATE_LIMIT_ERROR"),
+        (ServerError, "SERVER_ERROR"),
+        (BadRequest, "CLIENT_ERROR"),
+        (LMStudioError, "UNKNOWN_ERROR"),
+    ],
+)
+def test_errors_are_sorted_by_their_type(error: type[LMStudioError], kind: str) -> None:
+    raised = error("it failed", status_code=418)
+    assert raised.error_type is ErrorType[kind]
+    assert (raised.message, raised.status_code) == ("it failed", 418)
+
+
+def test_every_kind_of_error_is_there() -> None:
+    assert len(ErrorType) == 8
+
+
+def test_the_names_are_there() -> None:
+    names = "LMStudioClient AsyncLMStudioClient RetryConfig Model CompletionRequest CompletionResponse CompletionChoice"
+    names += " CompletionUsage LMStudioError ErrorType list_models complete LMStudioAdapter LMStudioProvider"
+    assert set(names.split()) <= set(wakeful.lmstudio.__all__)
+    methods = "list_models create_completion create_completion_simple health_check close"
+    for client, ways in ((LMStudioClient, "__enter__ __exit__"), (AsyncLMStudioClient, "__aenter__ __aexit__")):
+        assert all(callable(getattr(client, name)) for name in f"{methods} {ways}".split())
+    assert RetryConfig(max_retries=1, backoff_factor=2.0, max_backoff=3.0, retry_on_status=frozenset({503}))
+
+
+async def test_retries_end_at_the_total_deadline() -> None:
+    async def busy(exchange: Exchange) -> None:
+        await exchange.answer(503, {"error": "loading"}, Retry_After="0.05")
+
+    retry = RetryConfig(max_retries=1000, backoff_factor=0, total_deadline=0.2)
+    async with serving(busy) as server, AsyncLMStudioClient(server.url, retry=retry) as client:
+        with pytest.raises(ServerError) as caught:
+            await client.chat("x")
+        with pytest.raises(ServerError):
+            await client.create_completion_simple("m", "x")
+    assert 1 <= caught.value.attempts <= 4

@@ -149,7 +149,7 @@ def test_a_very_long_wait_is_the_callers_to_decide() -> None:
 
 @pytest.mark.parametrize(("elapsed_s", "expected"), [(0.0, 0.5), (9.4, 0.5), (9.5, None), (20.0, None)])
 def test_the_total_deadline_leaves_time_for_the_request(elapsed_s: float, expected: float | None) -> None:
-    config = RetryConfig(backoff_factor=1.0)
+    config = RetryConfig(backoff_factor=1.0, total_deadline=10.0)
     decided = decide(
         NOT_BEGUN[0],
         1,
@@ -157,7 +157,6 @@ def test_the_total_deadline_leaves_time_for_the_request(elapsed_s: float, expect
         idempotent=False,
         elapsed_s=elapsed_s,
         config=config,
-        deadline_s=10.0,
         random=lambda: 0.5,
     )
     assert decided == expected
@@ -179,8 +178,7 @@ def test_no_decision_breaks_the_deadline(
         began=False,
         idempotent=idempotent,
         elapsed_s=elapsed_s,
-        config=RetryConfig(),
-        deadline_s=deadline_s,
+        config=RetryConfig(total_deadline=deadline_s),
     )
     assert wait_s is None or (wait_s >= 0 and elapsed_s + wait_s < deadline_s and error.retry_helps)
 
@@ -226,7 +224,7 @@ def test_errors_without_a_wait_say_none() -> None:
     assert asked_wait_s(CircuitOpen("x", retry_after_s=3.0)) == 3.0
 
 
-@pytest.mark.parametrize("wrong", ["max_retries", "backoff_factor", "max_backoff", "max_retry_after"])
+@pytest.mark.parametrize("wrong", ["max_retries", "backoff_factor", "max_backoff", "max_retry_after", "total_deadline"])
 def test_negative_settings_are_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="negative"):
         replace(RetryConfig(), **{wrong: -1})

@@ -10,6 +10,7 @@ from wakeful.lmstudio import (
     ChatStream,
     ContentDelta,
     Finished,
+    LMStudioError,
     PromptProgress,
     ReasoningDelta,
     ServerTooSlow,
@@ -150,3 +151,18 @@ async def test_reading_on_moves_the_deadline_and_pings_do_not() -> None:
         with pytest.raises(ServerTooSlow) as caught:
             await client.stream(MESSAGES).collect()
         assert caught.value.stage == "first_token"
+
+
+@pytest.mark.parametrize("frame", [b'{"error":{"message":"The model has crashed"}}', b'{"choices": [}'])
+async def test_what_came_together_with_an_error_is_given_before_it(frame: bytes) -> None:
+    async def behaviour(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.chunk(delta("one ") + delta("two ") + b"data: %s\n\n" % frame)
+        await exchange.end()
+
+    async with serving(behaviour) as server, AsyncLMStudioClient(server.url) as client:
+        stream = client.stream("x")
+        assert [await anext(stream), await anext(stream)] == [ContentDelta("one "), ContentDelta("two ")]
+        with pytest.raises(LMStudioError) as caught:
+            await anext(stream)
+    assert caught.value.partial == "one two "

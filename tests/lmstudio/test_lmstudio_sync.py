@@ -37,6 +37,31 @@ def test_whole_and_streamed(server: RawServer) -> None:
         assert client.stream(MESSAGES).collect().text == "Grüße, Welt"
 
 
+def test_how_far_it_is_can_be_seen_at_any_time(server: RawServer) -> None:
+    with LMStudioClient(server.url) as client, client.stream(MESSAGES) as stream:
+        assert (stream.so_far.text, stream.so_far.chunks) == ("", 0)
+        next(stream)
+        assert stream.so_far.chunks >= 1
+        assert stream.so_far.text.startswith("Grüße, ")
+        for _ in stream:
+            pass
+        assert stream.so_far == stream.result
+
+
+def test_many_questions_at_once_and_their_answers_in_order(server: RawServer) -> None:
+    told: list[tuple[int, int | None]] = []
+    with LMStudioClient(server.url) as client:
+        questions = [f"number {at}" for at in range(9)]
+        answers = client.chat_all(
+            questions, concurrency=3, on_progress=lambda done, total: told.append((done, total)), max_tokens=5
+        )
+    assert [answer.text for answer in answers] == ["Grüße, Welt"] * 9
+    assert told == [(done, 9) for done in range(1, 10)]
+    asked = [exchange.body.decode() for exchange in server.requests]
+    assert sorted(asked) == sorted(set(asked))
+    assert all('"max_tokens":5' in body for body in asked)
+
+
 def test_callbacks_run_before_the_answer_is_given(server: RawServer) -> None:
     seen: list[Any] = []
     with LMStudioClient(server.url) as client:

@@ -14,7 +14,7 @@ from wakeful.lmstudio.chat.events import ContentDelta, ReasoningDelta
 from wakeful.lmstudio.chat.messages import Chat
 from wakeful.lmstudio.chat.structured import structured
 from wakeful.lmstudio.client import AsyncLMStudioClient
-from wakeful.lmstudio.errors import InvalidStructure, LMStudioError, ModelNotFound, RequestRefused
+from wakeful.lmstudio.errors import EmptyAnswer, InvalidStructure, LMStudioError, ModelNotFound, RequestRefused
 
 Status = Literal["ok", "warn", "fail", "skip"]
 
@@ -22,8 +22,15 @@ LITTLE_CONTEXT = 8192
 """Tokens below which a conversation with tools or a day's log lines soon has no room."""
 
 _MAX_TOKENS = 512
+_FEW_TOKENS = 160
+"""Enough to count to 20, and not for ever on a machine that writes five tokens a second."""
+
 _LIMIT_S = 300.0
 _AT_ONCE = 4
+_PARALLEL = 2.5
+"""Four at once that take no more than so many times what one takes are written side by side."""
+
+_TELLING_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,6 @@ class _City(msgspec.Struct):
 class _Trial:
     client: AsyncLMStudioClient
     model: str
-    single_s: float = 0.0
 
     async def say(self, text: str) -> str:
         result = await self.client.chat(
@@ -85,8 +91,16 @@ async def _timed(name: str, check: _Check, trial: _Trial) -> CheckResult:
     started_s = loop.time()
     try:
         result = await check(trial)
+    except EmptyAnswer as error:
+        advice = "Give it more `max_tokens`, or switch its thinking off with reasoning_effort='none'."
+        seen = "it thought until its tokens ran out, and gave no answer"
+        result = (
+            CheckResult(name, "warn", seen, advice)
+            if error.reasoning
+            else CheckResult(name, "fail", error.message, error.hint)
+        )
     except LMStudioError as error:
-        result = CheckResult(name, "fail", f"{type(error).__name__}: {error.message}", error.hint)
+        result = CheckResult(name, "fail", error.message, error.hint)
     spent_s = loop.time() - started_s
     return CheckResult(name, result.status, result.seen, result.advice, spent_s)
 
@@ -116,10 +130,7 @@ async def _model(trial: _Trial) -> CheckResult:
 
 
 async def _simple(trial: _Trial) -> CheckResult:
-    loop = asyncio.get_running_loop()
-    started_s = loop.time()
     text = await trial.say("Answer with the single word: ready")
-    trial.single_s = loop.time() - started_s
     good = "ready" in text.casefold()
     advice = "" if good else "It does not follow the simplest request: a larger or another model will serve better."
     return CheckResult("simple", "ok" if good else "warn", f"it said {_short(text)}", advice)
@@ -128,12 +139,18 @@ async def _simple(trial: _Trial) -> CheckResult:
 async def _streaming(trial: _Trial) -> CheckResult:
     pieces = 0
     async with trial.client.stream(
-        "Count from 1 to 20.", model=trial.model, max_tokens=_MAX_TOKENS, temperature=0.0, limit_s=_LIMIT_S
+        "Count from 1 to 20.", model=trial.model, max_tokens=_FEW_TOKENS, temperature=0.0, limit_s=_LIMIT_S
     ) as stream:
-        async for event in stream:
-            pieces += isinstance(event, ContentDelta | ReasoningDelta)
-    result = stream.so_far
-    seen = f"{pieces} pieces, first after {result.first_token_s:.2f} s, {result.tokens_per_s:.0f} tokens/s"
+        try:
+            async for event in stream:
+                pieces += isinstance(event, ContentDelta | ReasoningDelta)
+        except EmptyAnswer as error:  # what it thought is streamed all the same
+            if not error.reasoning:
+                raise
+        result = stream.so_far
+    seen = f"{pieces} piece{'s' * (pieces != 1)}, the first after {result.first_token_s:.2f} s"
+    if pieces > 1:
+        seen += f", {result.tokens_per_s:,.0f} tokens a second"
     if pieces < 2:
         return CheckResult("streaming", "warn", seen, "The server sends the answer in one piece: nothing shows early.")
     if result.usage.prompt_tokens is None:
@@ -170,9 +187,10 @@ async def _structured(trial: _Trial) -> CheckResult:
             limit_s=_LIMIT_S,
         )
     except InvalidStructure as error:
-        return CheckResult(
-            "structured", "fail", f"no JSON of the schema: {_short(error.partial)}", "Another model or runtime may do."
-        )
+        advice = "Another model or runtime may do."
+        if "cut off" in error.message:
+            advice = "The model does not come to an end within the schema; a larger one may."
+        return CheckResult("structured", "fail", f"no JSON of the schema: {_short(error.partial)}", advice)
     return CheckResult("structured", "ok", _short(json.dumps(msgspec.to_builtins(got.value), ensure_ascii=False)))
 
 
@@ -217,8 +235,22 @@ async def _errors(trial: _Trial) -> CheckResult:
     return CheckResult("errors", "warn", seen, "A wrong model name goes unnoticed here: compare `ChatResult.model`.")
 
 
+async def _thinking(trial: _Trial) -> CheckResult:
+    match await trial.client.manners.of(trial.client, trial.model):
+        case "plain":
+            return CheckResult("thinking", "ok", "it does not think before it answers")
+        case "thinks":
+            return CheckResult("thinking", "ok", "it thinks before it answers, also when it is held to a schema")
+        case "suppressed":
+            advice = "Use `think_then_constrain` where the thoughts matter."
+            return CheckResult("thinking", "warn", "it thinks, but a schema takes its thoughts away", advice)
+
+
 async def _concurrency(trial: _Trial) -> CheckResult:
     loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    await trial.say("Answer with the single word: alone")
+    alone_s = loop.time() - started_s
     started_s = loop.time()
     words = [f"Answer with the single word: word{number}" for number in range(_AT_ONCE)]
     answers = await batch(trial.say, words, concurrency=_AT_ONCE, errors="return")
@@ -227,8 +259,9 @@ async def _concurrency(trial: _Trial) -> CheckResult:
     if failed:
         seen = f"{len(failed)} of {_AT_ONCE} at once failed: {failed[0].message}"
         return CheckResult("concurrency", "fail", seen, "Send one request at a time: AsyncLMStudioClient(neighbour=…).")
+    how = "side by side" if spent_s < _PARALLEL * alone_s else "one after the other"
     return CheckResult(
-        "concurrency", "ok", f"{_AT_ONCE} at once in {spent_s:.1f} s; one alone took {trial.single_s:.1f} s"
+        "concurrency", "ok", f"{_AT_ONCE} at once in {spent_s:.1f} s, one alone in {alone_s:.1f} s: {how}"
     )
 
 
@@ -239,6 +272,7 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("streaming", _streaming),
     ("conversation", _conversation),
     ("structured", _structured),
+    ("thinking", _thinking),
     ("tools", _tools),
     ("errors", _errors),
     ("concurrency", _concurrency),

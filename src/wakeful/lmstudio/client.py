@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from wakeful.lmstudio.chat.act import act
+from wakeful.lmstudio.chat.batch import chat_all
 from wakeful.lmstudio.chat.constrain import Manners, think_then_constrain
 from wakeful.lmstudio.chat.events import ChatResult, ContentDelta, Finished, Message, PromptProgress, ReasoningDelta
 from wakeful.lmstudio.chat.experience import Experience
@@ -270,6 +271,7 @@ class AsyncLMStudioClient:
 
     structured = structured
     act = act
+    chat_all = chat_all
 
     load_model = load_model
     unload_model = unload_model

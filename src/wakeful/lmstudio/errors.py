@@ -310,8 +310,12 @@ class ServerBusy(LMStudioError):
 
 
 class ServerError(LMStudioError):
-    """The server failed in a way that it does not explain."""
+    """The server failed in a way that it does not explain.
+
+    retry_after_s: how long it asks us to wait, None where it does not say
+    """
 
     error_type = ErrorType.SERVER_ERROR
     retry_helps = True
+    retry_after_s: float | None = None
     default_hint = "Its own log says more: Developer, Logs in LM Studio, or `lms log stream`."

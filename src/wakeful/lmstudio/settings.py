@@ -1,5 +1,6 @@
 """How long to wait, where the server is, and what the environment and `wakeful.toml` say of both."""
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -101,9 +102,11 @@ def _timeouts(milliseconds: str, seconds: Any) -> Timeouts:
             seconds = float(milliseconds) / 1000
         except ValueError as error:
             raise ValueError(f"LMSTUDIO_TIMEOUT={milliseconds!r} is no number of milliseconds") from error
-    if isinstance(seconds, int | float) and seconds > 0:
-        return replace(Timeouts(), first_token_s=float(seconds), whole_s=max(float(seconds), Timeouts().whole_s))
-    return Timeouts()
+    if seconds is None:
+        return Timeouts()
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ValueError(f"a time-out of {seconds!r} seconds makes no sense")
+    return replace(Timeouts(), first_token_s=float(seconds), whole_s=max(float(seconds), Timeouts().whole_s))
 
 
 def _from_file(env: Mapping[str, str]) -> dict[str, Any]:

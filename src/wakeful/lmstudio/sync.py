@@ -125,6 +125,15 @@ class BlockingChatStream(View[ChatStream], Iterator[ChatEvent]):
         """The whole answer, once it is there."""
         return self.inner.result
 
+    @property
+    def so_far(self) -> ChatResult:
+        """All that there is so far, its counts and times included."""
+
+        async def so_far() -> ChatResult:
+            return self.inner.so_far  # its times are those of the thread's loop
+
+        return self.thread.run(so_far)
+
     def __next__(self) -> ChatEvent:
         event = self.inner.next_ready()  # no change of thread for what has come already
         if event is None:
@@ -253,6 +262,7 @@ class LMStudioClient(View[AsyncLMStudioClient]):
     list_models = blocking(AsyncLMStudioClient.list_models)
     loaded_model = blocking(AsyncLMStudioClient.loaded_model)
     chat = blocking(AsyncLMStudioClient.chat)
+    chat_all = blocking(AsyncLMStudioClient.chat_all)
     respond = blocking(AsyncLMStudioClient.respond)
     stream = blocking_stream(AsyncLMStudioClient.stream)
     think_then_constrain = blocking(AsyncLMStudioClient.think_then_constrain)

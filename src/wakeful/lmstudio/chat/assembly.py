@@ -51,6 +51,7 @@ class Assembly:
         self.tool_calls: tuple[ToolCall, ...] = ()
         self.finish_reason = ""
         self.done = False
+        self.failure: LMStudioError | None = None
         self.chunks = 0
 
     @property
@@ -76,10 +77,17 @@ class Assembly:
     def feed(self, events: Iterable[ServerSentEvent]) -> list[ChatEvent]:
         """What events of the stream add.
 
-        Raises the error that an event tells of, and MalformedAnswer when one can't be read; both with the
-        text so far.
+        The error that an event tells of, or MalformedAnswer for one that can't be read, is in `failure` then, with
+        the text so far; what came before it is given all the same.
         """
         out: list[ChatEvent] = []
+        try:
+            self._take(events, out)
+        except LMStudioError as error:
+            self.failure = error
+        return out
+
+    def _take(self, events: Iterable[ServerSentEvent], out: list[ChatEvent]) -> None:
         for event in events:
             data = event.data
             if data[:1] != b"{":
@@ -93,10 +101,9 @@ class Assembly:
             if event.name == "error" and not answer.failed:
                 raise self._failure(data)
             self._add(answer, data, out)
-        return out
 
     def feed_whole(self, data: bytes) -> list[ChatEvent]:
-        """What a whole answer holds. Raises as `feed` does."""
+        """What a whole answer holds. Raises the error that it is, and MalformedAnswer when it can't be read."""
         out: list[ChatEvent] = []
         self._add(self._decode(data), data, out)
         self.done = True

@@ -1,10 +1,12 @@
 """Many requests at once, a few at a time, with their answers in order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence, Sized
 from contextlib import aclosing
-from typing import Literal, TypeVar, cast, overload
+from typing import Literal, TypeVar, Unpack, cast, overload
 
+from wakeful.lmstudio.chat.events import ChatResult, Message
+from wakeful.lmstudio.chat.request import CanChat, ChatOptions
 from wakeful.lmstudio.errors import LMStudioError
 
 T = TypeVar("T")
@@ -78,6 +80,28 @@ async def batch(
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures  # callers expect the error itself
     return [done[at] for at in range(len(done))]  # pyright: ignore[reportReturnType]  # `raise` leaves no error in it
+
+
+async def chat_all(
+    client: CanChat,
+    questions: Iterable[str | Sequence[Message]],
+    *,
+    concurrency: int = 4,
+    on_progress: Progress | None = None,
+    **options: Unpack[ChatOptions],
+) -> list[ChatResult]:
+    """The answers to many questions, in their order, a few at a time; the first error stops the others.
+
+    questions: texts, or conversations; concurrency, on_progress: as of `batch`, which does more for asynchronous
+        programs; on_progress is called in the client's thread
+    options: as for `chat`, the same for all
+    Raises what the client raises, and ValueError when concurrency < 1.
+    """
+
+    async def ask(question: str | Sequence[Message]) -> ChatResult:
+        return await client.chat(question, **options)
+
+    return await batch(ask, questions, concurrency=concurrency, on_progress=on_progress)
 
 
 async def _numbered(inputs: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[tuple[int, T], None]:

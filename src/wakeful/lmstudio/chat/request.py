@@ -28,7 +28,7 @@ class AskOptions(TypedDict, total=False):
     cache_prompt: False forbids reuse of what was read before (llama.cpp only)
     priority, idle_only: when it may go, where the client was given a `Neighbour`
     resume: whether a stream that is cut off goes on from there, and how often (True: once). The text so far becomes
-        the beginning of the model's answer; not with a schema or once a tool call has begun
+        the beginning of the model's answer; not with a schema, with logprobs, or once a tool call has begun
     limit_s: seconds that all of it may take; then the partial answer comes back, marked as interrupted
     extra: further fields of the request, which win over all others
     """
@@ -109,8 +109,9 @@ def chat_body(messages: str | Sequence[Message], options: ChatOptions, *, stream
         if (value := options.get(name)) is not None:
             body[name] = value
     if (schema := options.get("json_schema")) is not None:
-        # never `json_object`: LM Studio answers 400 to it
-        held = {"name": options.get("schema_name", "answer"), "strict": True, "schema": schema}
+        # never `json_object`: LM Studio answers 400 to it; nor `$schema`, with which some versions hold to nothing
+        meant = {name: value for name, value in schema.items() if name != "$schema"}
+        held = {"name": options.get("schema_name", "answer"), "strict": True, "schema": meant}
         body["response_format"] = {"type": "json_schema", "json_schema": held}
     if tools := options.get("tools"):
         body["tools"] = list(tools)

@@ -45,7 +45,8 @@ class ChatStream(AsyncIterator[ChatEvent]):
         self._model = options.get("model", "")
         self._wants_json = options.get("json_schema") is not None
         self._assembly = Assembly(wants_json=self._wants_json)
-        self._resumes = int(options.get("resume", 0))
+        # a beginning with logprobs makes servers leak memory (lmstudio-bug-tracker 2105)
+        self._resumes = 0 if options.get("logprobs") else int(options.get("resume", 0))
         self._before: Assembly | None = None
         self._retries = 0
         self._told = False
@@ -260,6 +261,8 @@ class ChatStream(AsyncIterator[ChatEvent]):
                 if isinstance(batch[-1], PromptProgress):
                     source.still_reading()
                 yield batch
+            if assembly.failure is not None:
+                raise assembly.failure
             if assembly.finish_reason:
                 source.between_tokens_s = min(source.between_tokens_s, _AFTER_FINISH_S)
             source.progressed()

@@ -214,8 +214,13 @@ class EventStream(AsyncIterator[E], Generic[E, R]):
                 return
             batch: list[E] = []
             moved = False
+            unreadable: MalformedAnswer | None = None
             for event in events:
-                batch += assembly.feed(event)
+                try:
+                    batch += assembly.feed(event)
+                except MalformedAnswer as error:
+                    unreadable = error  # raised once what came before it was given
+                    break
                 moved = moved or assembly.moved
                 if assembly.done:
                     break
@@ -223,6 +228,8 @@ class EventStream(AsyncIterator[E], Generic[E, R]):
                 self.result = assembly.result()  # there for whoever looks while the last events are given
             if batch:
                 yield batch
+            if unreadable is not None:
+                raise unreadable
             if assembly.complete or assembly.failure is not None:
                 source.between_tokens_s = min(source.between_tokens_s, _AFTERWARDS_S)
             if moved:

@@ -11,13 +11,11 @@ class Attempts:
     """Counts how often a request was sent, from now on.
 
     idempotent: whether sending it twice does no harm, even if the server acted on the first one
-    deadline_s: seconds that all sendings and waits may take together, None for no limit
     """
 
-    def __init__(self, transport: Transport, *, idempotent: bool = False, deadline_s: float | None = None) -> None:
+    def __init__(self, transport: Transport, *, idempotent: bool = False) -> None:
         self._transport = transport
         self._idempotent = idempotent
-        self._deadline_s = deadline_s
         self._started_s = asyncio.get_running_loop().time()
         self.count = 1
 
@@ -34,7 +32,6 @@ class Attempts:
             idempotent=self._idempotent,
             elapsed_s=elapsed_s,
             config=self._transport.retry,
-            deadline_s=self._deadline_s,
         )
         if wait_s is None:
             error.attempts += self.count - 1

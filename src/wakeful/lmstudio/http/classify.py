@@ -5,6 +5,7 @@ route that does not exist.
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from wakeful.lmstudio.errors import (
     ServerBusy,
     ServerError,
 )
+from wakeful.lmstudio.http.retry import parse_retry_after
 from wakeful.lmstudio.http.wire import as_object
 
 _OVERFLOW = (
@@ -149,14 +151,14 @@ def classify_response(status: int, content_type: str, body: bytes, *, retry_afte
         return None  # as nearly always, and there is no need to decode it for that
     error = read_error(body)
     if error is not None:
-        failure = classify(status, error)
-        if isinstance(failure, ServerBusy):
-            failure.retry_after_s = _seconds(retry_after)
-        return failure
+        return _with_wait(classify(status, error), retry_after)
     text = shorten(body.decode("utf-8", "replace"))
     if "html" in content_type or text[:1] == "<":
         if status >= 500:
-            return ServerError(f"The server answered {status} with a web page.", status_code=status, detail=text)
+            failure = ServerError(f"The server answered {status} with a web page.", status_code=status, detail=text)
+            return _with_wait(failure, retry_after)
+        if status in (408, 429):  # of something in between
+            return _with_wait(_by_status(status, text, ""), retry_after)
         return NotLMStudio(
             f"A web page came back (status {status}): this is no model server.",
             status_code=status,
@@ -164,10 +166,7 @@ def classify_response(status: int, content_type: str, body: bytes, *, retry_afte
         )
     if 200 <= status < 300:
         return None
-    failure = _by_status(status, text, "")
-    if isinstance(failure, ServerBusy):
-        failure.retry_after_s = _seconds(retry_after)
-    return failure
+    return _with_wait(_by_status(status, text, ""), retry_after)
 
 
 def shorten(text: str, limit: int = 300) -> str:
@@ -222,8 +221,7 @@ def _by_status(status: int, detail: str, partial: str) -> LMStudioError:
     return _make(cls, message, detail, status, partial)
 
 
-def _seconds(retry_after: str) -> float | None:
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        return None  # the header's other form, a date, is not used by model servers
+def _with_wait(failure: LMStudioError, retry_after: str) -> LMStudioError:
+    if retry_after and isinstance(failure, ServerBusy | ServerError):
+        failure.retry_after_s = parse_retry_after(retry_after, time.time())
+    return failure

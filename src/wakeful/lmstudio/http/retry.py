@@ -32,6 +32,7 @@ class RetryConfig:
     max_backoff: seconds that no such bound exceeds
     retry_on_status: HTTP statuses that are worth another try
     max_retry_after: seconds; when the server asks for a longer wait, the caller is told instead of kept waiting
+    total_deadline: seconds after the first sending in which another one may begin; None for no limit
     """
 
     max_retries: int = 3
@@ -39,12 +40,15 @@ class RetryConfig:
     max_backoff: float = 30.0
     retry_on_status: frozenset[int] = frozenset({408, 429, 502, 503, 504})
     max_retry_after: float = 120.0
+    total_deadline: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_retries < 0 or not (self.backoff_factor >= 0 and self.max_backoff >= 0):
             raise ValueError("max_retries, backoff_factor and max_backoff can't be negative")
         if not self.max_retry_after >= 0:
             raise ValueError("max_retry_after can't be negative")
+        if self.total_deadline is not None and not self.total_deadline >= 0:
+            raise ValueError("total_deadline can't be negative")
 
     def longest_delay_s(self, attempt: int) -> float:
         """The bound of the wait after the `attempt`-th sending (1 is the first), in seconds."""
@@ -76,7 +80,6 @@ def decide(
     idempotent: bool,
     elapsed_s: float,
     config: RetryConfig,
-    deadline_s: float | None = None,
     random: Callable[[], float] = _random.random,
 ) -> float | None:
     """Seconds to wait before the request is sent again; None: give the error to the caller.
@@ -84,7 +87,7 @@ def decide(
     attempt: sendings so far, 1 after the first; those that `Transport` repeats itself are not counted
     began: whether any piece of the answer has reached the caller; then nothing is ever repeated
     idempotent: whether a repetition does no harm even if the server acted on the request
-    elapsed_s: since the first sending; deadline_s: for all sendings and waits together, None for no limit
+    elapsed_s: since the first sending
     What `Retry-After` asks for is waited in full, and the jitter on top of it, since many were told the same.
     """
     if began or attempt > config.max_retries or not _worth_it(error, config):
@@ -96,7 +99,7 @@ def decide(
         if asked_s > config.max_retry_after:
             return None
         wait_s += asked_s
-    if deadline_s is not None and elapsed_s + wait_s >= deadline_s:
+    if config.total_deadline is not None and elapsed_s + wait_s >= config.total_deadline:
         return None
     return wait_s
 

@@ -1,6 +1,7 @@
 """One request and its answer over HTTP: connections, deadlines, and foreign errors mapped to ours."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
@@ -327,4 +328,11 @@ def _raise_unreachable(attempt: Attempt, error: aiohttp.ClientError) -> NoReturn
 
 
 def _words(error: BaseException) -> str:
-    return shorten(str(error), 160) or type(error).__name__
+    """What the system says, without the words of the libraries in between."""
+    said = str(error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number, words = error.os_error.errno, error.os_error.strerror or str(error.os_error)
+        said = os.strerror(number) if number is not None and number > 0 else words
+    elif isinstance(error, aiohttp.ClientResponseError):
+        said = error.message
+    return shorten(said, 160) or type(error).__name__
