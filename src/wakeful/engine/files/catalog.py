@@ -12,7 +12,7 @@ from typing import Any, cast
 import psutil
 
 from wakeful.engine.errors import ModelFileError
-from wakeful.engine.gguf import GGUFHeader, read_header
+from wakeful.engine.files.gguf import GGUFHeader, read_header
 
 _PROJECTOR = re.compile(r"(^|[-_.])(mmproj|clip)([-_.]|$)", re.IGNORECASE)
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)

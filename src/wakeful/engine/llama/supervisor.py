@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from wakeful.engine.catalog import available_bytes, pilot_model
-from wakeful.engine.child import ChildSettings
 from wakeful.engine.errors import EngineError, EngineMissing, EngineStopped, ModelFileError, NotEnoughMemory
-from wakeful.engine.gguf import GGUFHeader, read_header
-from wakeful.engine.process import PORT_TAKEN, EngineProcess, exit_words
+from wakeful.engine.files.catalog import available_bytes, pilot_model
+from wakeful.engine.files.gguf import GGUFHeader, read_header
+from wakeful.engine.llama.child import ChildSettings
+from wakeful.engine.llama.process import PORT_TAKEN, EngineProcess, exit_words
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, Timeouts
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import msgspec
 
-from wakeful.engine import child
-from wakeful.engine.child import ChildReady, ChildSettings
 from wakeful.engine.errors import (
     EngineError,
     EngineMissing,
@@ -20,6 +18,8 @@ from wakeful.engine.errors import (
     ModelFileError,
     NotEnoughMemory,
 )
+from wakeful.engine.llama import child
+from wakeful.engine.llama.child import ChildReady, ChildSettings
 
 _log = logging.getLogger(__name__)
 

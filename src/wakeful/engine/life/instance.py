@@ -1,0 +1,50 @@
+"""A model in memory: who uses it, since when, and until when it stays."""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wakeful.engine.life.descriptor import Descriptor
+from wakeful.engine.life.settings import LoadConfig
+from wakeful.engine.runner.runner import Runner
+
+Status = Literal["idle", "processingPrompt", "generating", "computingEmbedding"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Instance:
+    """A loaded model.
+
+    identifier: what it is asked for by; unique among loaded ones
+    reference: opaque, never used again
+    config: as it was really loaded, with nothing left open
+    ttl_s: seconds without use after which it is unloaded; None for never
+    jit: loaded for a request, so that the next such load may take it out
+    last_used_ns: None before its first use
+    waiting: requests that wait for a slot; users: that have one
+    """
+
+    identifier: str
+    model: Descriptor
+    config: LoadConfig
+    runner: Runner
+    ttl_s: float | None = None
+    jit: bool = False
+    load_s: float = 0.0
+    reference: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    loaded_ns: int = field(default_factory=time.time_ns)
+    last_used_ns: int | None = None
+    status: Status = "idle"
+    waiting: int = 0
+    users: int = 0
+    slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(self.config.parallel or 1)
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that its context holds."""
+        return self.runner.context_tokens

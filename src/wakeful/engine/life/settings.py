@@ -1,0 +1,43 @@
+"""How models are loaded, and how long they stay."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class LoadConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model is loaded; None for the default.
+
+    parallel: generations at once, that share the context
+    gpu: share of the layers on the GPU in [0, 1], 1 for as many as fit
+    extra: LM Studio's other load settings, kept and told but without effect here
+    """
+
+    context_length: int | None = None
+    parallel: int | None = None
+    eval_batch_size: int | None = None
+    flash_attention: bool | None = None
+    num_experts: int | None = None
+    offload_kv_cache_to_gpu: bool | None = None
+    gpu: float | None = None
+    threads: int | None = None
+    seed: int | None = None
+    extra: Mapping[str, Any] = {}
+
+
+class LifeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of the house, with LM Studio's defaults.
+
+    jit: whether a request loads the model that it names; jit_ttl_s: how long such a model stays unused
+    evict: whether such a load takes the model out that was loaded so before
+    parallel, context_length: where a load does not say
+    queue: requests that may wait for one model
+    """
+
+    jit: bool = True
+    jit_ttl_s: float | None = 3600.0
+    evict: bool = True
+    parallel: int = 4
+    context_length: int = 8192
+    queue: int = 64

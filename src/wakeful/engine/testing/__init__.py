@@ -1,0 +1,1 @@
+"""How do tests use it?"""
