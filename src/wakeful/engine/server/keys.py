@@ -1,0 +1,11 @@
+"""What an application holds for its routes: `request.app[MODELS]` and so on."""
+
+from aiohttp import web
+
+from wakeful.engine.life.models import Models
+from wakeful.engine.server.guard import Guard
+from wakeful.engine.server.settings import ServerSettings
+
+MODELS: web.AppKey[Models] = web.AppKey("models", Models)
+SETTINGS: web.AppKey[ServerSettings] = web.AppKey("settings", ServerSettings)
+GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
