@@ -1,25 +1,31 @@
 """The one place where an answer is begun, written and ended, so that faults can be put in its way.
 
-Whole answers go through `whole`, streams through `wire_of`; both ask the application for a `Wire`. Whoever wants to
-cut, delay or spoil answers sets `app[WIRE]` to a class of its own before the application starts.
+Whole answers go through `whole`, streams of events through `sse.EventStream`; both ask the application for a `Wire`.
+Whoever wants to cut, delay or spoil answers sets `app[WIRE]` to a class of its own before the application starts.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 JSON = "application/json; charset=utf-8"
-EVENTS = "text/event-stream"
 
 
 class Wire:
-    """The way of one answer to its reader: either `whole`, or `begin`, `write` as often as wanted, `end`."""
+    """The way of one answer to its reader: either `whole`, or `begin`, then `write` and `drain` at will, then `end`.
+
+    coalesces: whether events that are ready together may come in one `write`; one that wants to count or delay events
+        says no, and then gets each by itself, followed by `drain`
+    """
+
+    coalesces = True
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
-        self.response: web.StreamResponse | None = None
+        self._response: web.StreamResponse | None = None
+        self._framed = request.version >= HttpVersion11
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
         """Answer at once."""
@@ -27,19 +33,27 @@ class Wire:
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head of a stream."""
-        self.response = web.StreamResponse(status=status, headers=headers)
-        await self.response.prepare(self.request)
+        self._response = web.StreamResponse(status=status, headers=headers)
+        await self._response.prepare(self.request)
 
-    async def write(self, data: bytes) -> None:
-        """Send a piece of a stream; waits while its reader is slow."""
-        assert self.response is not None
-        await self.response.write(data)
+    def write(self, data: bytes) -> bool:
+        """Send a piece of a stream without waiting; whether its reader is still there."""
+        transport = self.request.transport
+        if transport is None or transport.is_closing():
+            return False
+        # In chunks of our own making: aiohttp's `write` can only be awaited.
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._framed and data else data)
+        return True
+
+    async def drain(self) -> None:
+        """Wait while the reader is slow, so that what is written for it does not pile up."""
+        await self.request.writer.drain()
 
     async def end(self) -> web.StreamResponse:
         """Send the end of a stream."""
-        assert self.response is not None
-        await self.response.write_eof()
-        return self.response
+        assert self._response is not None
+        await self._response.write_eof()
+        return self._response
 
 
 WIRE: web.AppKey[Callable[[web.Request], Wire]] = web.AppKey("wire")

@@ -9,6 +9,7 @@ from aiohttp import web
 from wakeful.engine.errors import EngineError
 from wakeful.engine.life.models import Models
 from wakeful.engine.server import answers, greeting, refusals
+from wakeful.engine.server.conversations import CONVERSATIONS, Conversations
 from wakeful.engine.server.guard import Guard
 from wakeful.engine.server.keys import GUARD, MODELS, SETTINGS
 from wakeful.engine.server.refusals import Refused
@@ -29,6 +30,7 @@ def create_app(models: Models, settings: ServerSettings | None = None) -> web.Ap
     app[MODELS] = models
     app[SETTINGS] = settings
     app[GUARD] = Guard(settings)
+    app[CONVERSATIONS] = Conversations(settings.keep)
     app[answers.WIRE] = answers.Wire
     app.on_response_prepare.append(_say_who)
     for routes in _interfaces():

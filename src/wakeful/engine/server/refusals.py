@@ -12,13 +12,14 @@ from wakeful.engine.errors import (
     NoModelInMemory,
     NoSuchModel,
     NotEnoughMemory,
+    NotPossible,
     ProcessDied,
     QueueFull,
     UnloadedMeanwhile,
 )
 
-Dialect = Literal["openai", "plain", "rest", "anthropic"]
-"""The form of an error's body; `plain` is `{"error": "text"}`."""
+Dialect = Literal["openai", "responses", "plain", "rest", "anthropic"]
+"""The form of an error's body; `plain` is `{"error": "text"}`, and what `openai` says of some errors too."""
 
 Kind = Literal[
     "invalid_request",
@@ -90,11 +91,22 @@ class Refused(EngineError):
         self.plain = plain
 
 
+class UnknownResponse(EngineError):
+    """No conversation is kept under this id. response_id: as it was asked for."""
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(f"Previous response with id '{response_id}' not found.")
+        self.response_id = response_id
+
+
 def refusal(error: EngineError, dialect: Dialect = "openai") -> Refused:
     """What LM Studio would say where our engine says `error`."""
     match error:
         case Refused():
             return error
+        case UnknownResponse():
+            code = "invalid_value" if dialect == "rest" else "previous_response_not_found"
+            return Refused(str(error), code=code, param="previous_response_id")
         case NoSuchModel():
             return _no_such_model(error, dialect)
         case NoModelInMemory():
@@ -104,17 +116,18 @@ def refusal(error: EngineError, dialect: Dialect = "openai") -> Refused:
             )
         case ProcessDied():
             code = "null" if error.exit_code is None else error.exit_code
-            return Refused(f"The model has crashed without additional information. (Exit code: {code})", plain=True)
-        case UnloadedMeanwhile():
-            return Refused("Model unloaded.", plain=True)
+            text = f"The model has crashed without additional information. (Exit code: {code})"
+            return Refused(text, plain=True, **_internal(dialect))
+        case UnloadedMeanwhile() | EngineStopped():
+            return Refused("Model unloaded.", plain=True, **_internal(dialect))
         case DoesNotFit():
             return _does_not_fit(error, dialect)
         case QueueFull():
             return Refused(str(error), kind="rate_limit", code="queue_full")
         case NotEnoughMemory() | ModelFileError() | EngineStartFailed() | EngineMissing():
             return Refused(f"Failed to load model. {error}", plain=True, **_internal(dialect))
-        case EngineStopped():
-            return Refused("Model unloaded.", plain=True)
+        case NotPossible():
+            return Refused(str(error), plain=True)
         case _:
             return Refused(str(error), plain=True, **_internal(dialect))
 
@@ -146,13 +159,18 @@ def dialect_of(path: str) -> Dialect:
     """The form in which the routes below this path tell errors."""
     if path.startswith("/v1/messages"):
         return "anthropic"
+    if path.startswith("/v1/responses"):
+        return "responses"
     if path.startswith("/api/v1/"):
         return "rest"
     return "openai" if path.startswith(("/v1/", "/api/v0/")) else "plain"
 
 
 def _internal(dialect: Dialect) -> dict[str, Any]:
-    return {"kind": "internal_error", "code": "unknown"} if dialect == "rest" else {}
+    """What the stateful routes say of failures; LM Studio's older ones say 400 and the text alone."""
+    if dialect in ("rest", "responses"):
+        return {"kind": "internal_error", "code": "unknown"}
+    return {"kind": "internal_error"} if dialect == "anthropic" else {}
 
 
 def _no_such_model(error: NoSuchModel, dialect: Dialect) -> Refused:
@@ -174,4 +192,5 @@ def _does_not_fit(error: DoesNotFit, dialect: Dialect) -> Refused:
         f"loaded with context length of only {error.context_tokens} tokens, which is not enough. Try to load the model "
         "with a larger context length, or provide a shorter input"
     )
-    return Refused(text if error.context_tokens else str(error), plain=True, **_internal(dialect))
+    told = {} if dialect == "anthropic" else _internal(dialect)
+    return Refused(text if error.context_tokens else str(error), plain=True, status=400, **told)

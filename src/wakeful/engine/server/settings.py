@@ -8,6 +8,7 @@ import msgspec
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The most that one request may hold; whoever goes beyond is told which limit it was.
 
+    body_s: how long a body may take to come
     depth: of lists and objects within each other, in a request's JSON
     images: in one request, image_bytes: of each, decoded
     batch: texts to embed; stop_strings: as in OpenAI's own API, where four are allowed, but LM Studio takes more
@@ -15,6 +16,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     body_bytes: int = 64 * 1024 * 1024
+    body_s: float = 120.0
     depth: int = 100
     messages: int = 10_000
     images: int = 32
