@@ -17,6 +17,8 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True):
     architecture, quantization: such as `qwen2` and `Q4_K_M`; bits_per_weight: of the quantisation, 0 where not known
     max_context_tokens: that it was trained for
     vision, tools, reasoning: whether it sees images, was trained to call tools, thinks before it answers
+    projector: the file with which it sees images, None for none
+    layers: of an llm, 0 where not known; pooled: whether an embedding model says how its vectors are made
     """
 
     key: str
@@ -36,3 +38,5 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True):
     vision: bool = False
     tools: bool = False
     reasoning: bool = False
+    layers: int = 0
+    pooled: bool = False

@@ -4,13 +4,11 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Literal
 
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.settings import LoadConfig
+from wakeful.engine.runner.activity import Busy, Status
 from wakeful.engine.runner.runner import Runner
-
-Status = Literal["idle", "processingPrompt", "generating", "computingEmbedding"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,13 +34,19 @@ class Instance:
     reference: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     loaded_ns: int = field(default_factory=time.time_ns)
     last_used_ns: int | None = None
-    status: Status = "idle"
     waiting: int = 0
     users: int = 0
     slots: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(self.config.parallel or 1)
+
+    @property
+    def status(self) -> Status:
+        """What it does just now."""
+        if isinstance(self.runner, Busy):
+            return self.runner.activity.status
+        return "generating" if self.users else "idle"
 
     @property
     def context_length(self) -> int:

@@ -11,6 +11,10 @@ class LoadConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     parallel: generations at once, that share the context
     gpu: share of the layers on the GPU in [0, 1], 1 for as many as fit
+    physical_batch_size: tokens that are really read at once
+    mmap: pages of the file are read when they are needed; keep_in_memory: and never swapped out
+    k_cache_type, v_cache_type: of the attention cache's numbers, such as `q8_0`
+    rope_base, rope_scale: for contexts longer than the model was trained for
     extra: LM Studio's other load settings, kept and told but without effect here
     """
 
@@ -23,6 +27,13 @@ class LoadConfig(msgspec.Struct, frozen=True, kw_only=True):
     gpu: float | None = None
     threads: int | None = None
     seed: int | None = None
+    physical_batch_size: int | None = None
+    mmap: bool | None = None
+    keep_in_memory: bool | None = None
+    k_cache_type: str | None = None
+    v_cache_type: str | None = None
+    rope_base: float | None = None
+    rope_scale: float | None = None
     extra: Mapping[str, Any] = {}
 
 

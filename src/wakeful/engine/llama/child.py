@@ -9,6 +9,7 @@ runs to notice that; on Linux the kernel kills it then too.
 import importlib
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import Any
@@ -17,6 +18,36 @@ import msgspec
 
 EXIT_PARENT_GONE = 0
 EXIT_START_FAILED = 3
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How the model is run; None for llama.cpp's own choice.
+
+    parallel: generations at once; they share the context
+    embedding: it gives vectors instead of texts
+    projector: the file with which it sees images, "" for none
+    batch, physical_batch: tokens read at once, as asked of the model and as really done
+    keep_in_memory: its pages are never swapped out; mmap: they are read when they are needed
+    k_type, v_type: of the attention cache's numbers, such as `q8_0`
+    pooling: how an embedding is made of those of its tokens, such as `mean`; "" for the model's own way
+    """
+
+    parallel: int = 1
+    embedding: bool = False
+    projector: str = ""
+    batch: int | None = None
+    physical_batch: int | None = None
+    flash_attention: bool | None = None
+    cache_on_gpu: bool = True
+    mmap: bool | None = None
+    keep_in_memory: bool = False
+    k_type: str = ""
+    v_type: str = ""
+    seed: int | None = None
+    rope_base: float | None = None
+    rope_scale: float | None = None
+    chat_template: str = ""
+    pooling: str = ""
 
 
 class ChildSettings(msgspec.Struct, frozen=True):
@@ -31,6 +62,7 @@ class ChildSettings(msgspec.Struct, frozen=True):
     gpu_layers: int
     prompt_cache_mib: int
     parent_pid: int
+    options: Options = Options()
 
 
 class ChildReady(msgspec.Struct, frozen=True):
@@ -50,7 +82,9 @@ def main() -> None:
     try:
         server = _listen(settings)
     except RuntimeError as error:
-        sys.stderr.write(f"{error}\n")
+        # the engine's own words may be cut off by its end, so the commonest reason is looked for here
+        taken = f": couldn't bind port {settings.port}" if _is_taken(settings.port) else ""
+        sys.stderr.write(f"\n{error}{taken}\n")
         sys.stderr.flush()
         os._exit(EXIT_START_FAILED)
     out.write(msgspec.json.encode(ChildReady(server.listening_address)) + b"\n")
@@ -64,7 +98,8 @@ def _listen(settings: ChildSettings) -> Any:
     params.model.path = settings.model
     params.model_alias = {settings.name}
     params.n_ctx = settings.context_tokens
-    params.n_parallel = 1  # one mind: with more slots, each would get a part of the context
+    params.n_parallel = settings.options.parallel
+    params.kv_unified = True  # with several slots, each could else have only its part of the context
     params.n_gpu_layers = settings.gpu_layers
     params.cpuparams.n_threads = settings.threads
     params.cpuparams_batch.n_threads = settings.threads
@@ -77,9 +112,63 @@ def _listen(settings: ChildSettings) -> Any:
     params.cors_origins = ""
     params.ui = False
     params.endpoint_slots = False  # it would show prompts
-    params.n_threads_http = 4
+    # each answer under way keeps a thread; the others are for questions about tokens and templates
+    params.n_threads_http = settings.options.parallel + 3
     params.verbosity = 1
+    _set_options(xllamacpp, params, settings)
     return xllamacpp.Server(params)
+
+
+def _set_options(xllamacpp: Any, params: Any, settings: ChildSettings) -> None:
+    options = settings.options
+    if options.embedding:
+        # a text is read at once, so the batch must hold the longest that there can be
+        params.embedding = True
+        params.n_batch = params.n_ubatch = settings.context_tokens
+        if options.pooling:
+            kinds = xllamacpp.llama_pooling_type
+            params.pooling_type = getattr(kinds, f"LLAMA_POOLING_TYPE_{options.pooling.upper()}")
+    if options.projector:
+        params.mmproj.path = options.projector
+    if options.batch is not None and not options.embedding:
+        params.n_batch = options.batch
+        params.n_ubatch = min(options.batch, params.n_ubatch)
+    if options.physical_batch is not None and not options.embedding:
+        params.n_ubatch = min(options.physical_batch, params.n_batch)
+    if options.flash_attention is not None:
+        kinds = xllamacpp.llama_flash_attn_type
+        params.flash_attn_type = (
+            kinds.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attention else kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+    params.no_kv_offload = not options.cache_on_gpu
+    modes = xllamacpp.llama_load_mode
+    if options.keep_in_memory:
+        params.load_mode = modes.LLAMA_LOAD_MODE_MLOCK if options.mmap is False else modes.LLAMA_LOAD_MODE_MMAP_MLOCK
+    elif options.mmap is not None:
+        params.load_mode = modes.LLAMA_LOAD_MODE_MMAP if options.mmap else modes.LLAMA_LOAD_MODE_NONE
+    if options.k_type:
+        params.cache_type_k = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{options.k_type.upper()}")
+    if options.v_type:
+        params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{options.v_type.upper()}")
+    if options.seed is not None:
+        params.sampling.seed = options.seed
+    if options.rope_base is not None:
+        params.rope_freq_base = options.rope_base
+    if options.rope_scale is not None:
+        params.rope_freq_scale = options.rope_scale
+    if options.chat_template:
+        params.chat_template = options.chat_template
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return port != 0
+    return False
 
 
 def _end_with_input() -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from wakeful.engine.errors import (
     EngineError,
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 _LAST_LINES = 40
 _MAX_LINE_CHARS = 500
+_EMPTY_BYTES = 60 * 1024 * 1024
+"""What the process takes, and reads, before it has anything of the model."""
+
 _GRACE_S = 0.7
 """How long each step of ending may take: closed input, then SIGTERM, then SIGKILL; below 2 s in all."""
 
@@ -39,6 +43,7 @@ class EngineProcess:
     def __init__(self, process: asyncio.subprocess.Process, model: Path) -> None:
         self._process = process
         self._model = model
+        self._size_bytes = model.stat().st_size
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._reader = asyncio.create_task(self._read_log(), name="engine-log")
 
@@ -54,11 +59,12 @@ class EngineProcess:
 
     @classmethod
     async def started(
-        cls, settings: ChildSettings, *, limit_s: float, on_loading: Callable[[float], None]
+        cls, settings: ChildSettings, *, limit_s: float, on_loading: Callable[[float, float], None]
     ) -> tuple["EngineProcess", str]:
         """Start a child; it and its address once it listens.
 
-        limit_s: how long loading may take; on_loading: called each second with the seconds so far
+        limit_s: how long loading may take; on_loading: called each second with the seconds so far,
+            and with an estimate of the share of the model that is in memory, in [0, 1)
         Raises EngineError.
         """
         engine = cls(await _spawn(), Path(settings.model))
@@ -99,7 +105,9 @@ class EngineProcess:
                 async with asyncio.timeout(_GRACE_S):
                     await process.wait()
 
-    async def _address(self, settings: ChildSettings, limit_s: float, on_loading: Callable[[float], None]) -> str:
+    async def _address(
+        self, settings: ChildSettings, limit_s: float, on_loading: Callable[[float, float], None]
+    ) -> str:
         process, loop = self._process, asyncio.get_running_loop()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -114,7 +122,7 @@ class EngineProcess:
                 waited_s = loop.time() - started_s
                 if waited_s >= limit_s:
                     raise EngineStartFailed(f"The engine was not ready after {waited_s:.1f} s.", log=self.log)
-                on_loading(waited_s)
+                on_loading(waited_s, loaded_share(process.pid, self._size_bytes))
             line = first_line.result()
         finally:
             first_line.cancel()
@@ -179,6 +187,19 @@ async def _spawn() -> asyncio.subprocess.Process:
         )
     except OSError as error:  # out of memory, or of processes
         raise EngineStartFailed(f"The system does not start a process: {error.strerror or error}.") from error
+
+
+def loaded_share(pid: int, size_bytes: int) -> float:
+    """How much of a model of so many bytes a process has read, as far as the system tells: an estimate in [0, 1)."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            got_bytes = process.memory_info().rss - _EMPTY_BYTES
+            if psutil.LINUX:  # what goes to a GPU is read but does not stay
+                got_bytes = max(got_bytes, int(getattr(process.io_counters(), "read_chars", 0)) - _EMPTY_BYTES)
+    except psutil.Error:
+        return 0.0
+    return min(0.99, max(0.0, got_bytes / max(1, size_bytes)))
 
 
 def exit_words(code: int) -> str:

@@ -19,7 +19,7 @@ import psutil
 from wakeful.engine.errors import EngineError, EngineMissing, EngineStopped, ModelFileError, NotEnoughMemory
 from wakeful.engine.files.catalog import available_bytes, pilot_model
 from wakeful.engine.files.gguf import GGUFHeader, read_header
-from wakeful.engine.llama.child import ChildSettings
+from wakeful.engine.llama.child import ChildSettings, Options
 from wakeful.engine.llama.process import PORT_TAKEN, EngineProcess, exit_words
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, Timeouts
 
@@ -47,9 +47,10 @@ class EngineStarting:
 
 @dataclass(frozen=True, slots=True)
 class EngineLoading:
-    """Still loading after so many seconds; comes about once a second."""
+    """Still loading after so many seconds; comes about once a second. share: in memory, an estimate in [0, 1)."""
 
     elapsed_s: float
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class EngineHealth:
 
     state: `restarting` after a death, `failing` when it keeps dying; both go on trying
     restarts: since the start; last_error: why it died last, "" for never
+    exit_code: of its last death, None for none
     """
 
     state: EngineState
@@ -85,6 +87,7 @@ class EngineHealth:
     pid: int | None
     restarts: int
     last_error: str
+    exit_code: int | None = None
 
 
 class Engine:
@@ -98,6 +101,7 @@ class Engine:
     port: 0 for any; a restarted engine keeps its port where that is possible, else `base_url` changes
     on_event: called in the event loop with whatever happens to it
     start_limit_s: how long loading the model may take
+    options: how else it is run; `embedding` for a model that gives vectors instead of texts
     Entering it raises EngineError when the first start fails; later deaths are mended; `on_event` is told.
     """
 
@@ -112,7 +116,10 @@ class Engine:
         prompt_cache_mib: int | None = None,
         start_limit_s: float = 900.0,
         on_event: Callable[[EngineEvent], None] | None = None,
+        options: Options | None = None,
     ) -> None:
+        self._options = options or Options()
+        self._exit_code: int | None = None
         self._model_given = model
         self._context_wanted = context_tokens
         self._threads = threads
@@ -155,7 +162,7 @@ class Engine:
         """End the engine, within two seconds; calling it again does nothing."""
         task, self._task = self._task, None
         self._state = "stopped"
-        self._ready.clear()
+        self._ready.set()  # who waits for it is told that it was closed
         if task is None:
             return
         task.cancel()
@@ -192,7 +199,7 @@ class Engine:
     def health(self) -> EngineHealth:
         """How it is; costs nothing."""
         pid = self._process.pid if self._process is not None else None
-        return EngineHealth(self._state, self._base_url, pid, self._restarts, self._last_error)
+        return EngineHealth(self._state, self._base_url, pid, self._restarts, self._last_error, self._exit_code)
 
     def client(self, *, timeouts: Timeouts | None = None) -> AsyncLMStudioClient:
         """A client for it, to be closed by the caller."""
@@ -208,6 +215,8 @@ class Engine:
             raise EngineError(
                 f"The engine is not ready after {limit_s:.1f} s ({self._last_error or self._state})."
             ) from error
+        if self._state == "stopped":
+            raise EngineStopped("The engine was closed.")
 
     async def restart(self, reason: str) -> None:
         """End its process because it hangs, say; a new one is then started, see `wait_ready`."""
@@ -229,7 +238,7 @@ class Engine:
             raise EngineMissing("The built-in engine is not installed.")
         model = pilot_model() if self._model_given is None else self._model_given
         header = read_header(model)
-        if not header.thinks:
+        if not header.thinks and not self._options.embedding:
             raise ModelFileError(f"{model.name} ({header.architecture}) can't hold a conversation.")
         self._size_bytes = model.stat().st_size
         context_tokens = self._context_wanted
@@ -249,6 +258,7 @@ class Engine:
             gpu_layers=self._gpu_layers,
             prompt_cache_mib=prompt_cache_mib,
             parent_pid=os.getpid(),
+            options=self._options,
         )
 
     async def _start(self, settings: ChildSettings) -> EngineProcess:
@@ -258,7 +268,7 @@ class Engine:
         process, address = await EngineProcess.started(
             settings,
             limit_s=self._start_limit_s,
-            on_loading=lambda elapsed_s: self._tell(EngineLoading(elapsed_s)),
+            on_loading=lambda elapsed_s, share: self._tell(EngineLoading(elapsed_s, share)),
         )
         self._process = process
         self._base_url = address
@@ -271,7 +281,8 @@ class Engine:
     async def _supervise(self, settings: ChildSettings, process: EngineProcess | None) -> None:
         while True:
             if process is not None:
-                code = await process.wait()
+                code = self._exit_code = await process.wait()
+                self._ready.clear()
                 await process.end()
                 reason = self._restart_reason or f"it ended ({exit_words(code)})"
                 self._restart_reason = ""

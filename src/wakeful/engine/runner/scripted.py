@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from wakeful.engine.errors import DoesNotFit, UnloadedMeanwhile
+from wakeful.engine.runner.activity import Activity
 from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, PromptProgress, Stats, StopReason, Text
 from wakeful.engine.runner.request import Generation, Message
 
@@ -59,11 +60,19 @@ class ScriptedRunner:
     def __init__(self, script: Script, *, context_tokens: int = 8192) -> None:
         self.script = script
         self.context_tokens = context_tokens
+        self.activity = Activity()
         self._kept: list[str] = []
         self._closed = asyncio.Event()
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece]:
         """See `Runner`. Raises DoesNotFit; UnloadedMeanwhile once it is closed."""
+        with self.activity.answer() as answering:
+            async for piece in self._answer(generation):
+                if not isinstance(piece, PromptProgress):
+                    answering.wrote()
+                yield piece
+
+    async def _answer(self, generation: Generation) -> AsyncGenerator[Piece]:
         started_s = time.monotonic()
         prompt = split_tokens(await self._prompt(generation))
         room = self.context_tokens - len(prompt)
@@ -131,7 +140,8 @@ class ScriptedRunner:
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Texts that share words have vectors that are close."""
-        return [_vector(text) for text in texts]
+        with self.activity.vectors():
+            return [_vector(text) for text in texts]
 
     async def close(self) -> None:
         """Generations under way end with UnloadedMeanwhile."""

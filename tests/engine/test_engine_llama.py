@@ -1,0 +1,193 @@
+"""Real models in real child processes, behind the seam that the interfaces see."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from wakeful.engine.errors import DoesNotFit, ModelFileError, NotPossible, ProcessDied, UnloadedMeanwhile
+from wakeful.engine.files.catalog import pilot_model
+from wakeful.engine.life.descriptor import Descriptor
+from wakeful.engine.life.settings import LoadConfig
+from wakeful.engine.llama.load import load_llama
+from wakeful.engine.llama.runner import LlamaRunner
+from wakeful.engine.runner.pieces import Done, Piece, PromptProgress, Text
+from wakeful.engine.runner.request import Generation, Sampling
+
+HELLO = ({"role": "user", "content": "hello"},)
+ON_AND_ON = Sampling(extra={"ignore_eos": True})
+
+
+def nobody(_: float) -> None:
+    return
+
+
+@asynccontextmanager
+async def running(file: Path, *, context_length: int = 2048, parallel: int = 2) -> AsyncGenerator[LlamaRunner]:
+    asked = LoadConfig(context_length=context_length, parallel=parallel, threads=1)
+    runner = await load_llama(Descriptor(key="m", file=file), asked, nobody)
+    try:
+        yield runner
+    finally:
+        await runner.close()
+
+
+async def all_of(pieces: AsyncIterator[Piece]) -> list[Piece]:
+    return [piece async for piece in pieces]
+
+
+def text_of(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces if isinstance(piece, Text))
+
+
+def end_of(pieces: list[Piece]) -> Done:
+    last = pieces[-1]
+    assert isinstance(last, Done)
+    return last
+
+
+def pid_of(runner: LlamaRunner) -> int:
+    pid = runner._engine.health.pid
+    assert pid is not None
+    return pid
+
+
+async def test_an_answer_comes_in_order_and_counts_its_tokens() -> None:
+    async with running(pilot_model()) as runner:
+        pieces = await all_of(runner.generate(Generation(messages=HELLO, max_tokens=20, sampling=ON_AND_ON)))
+    kinds = [type(piece) for piece in pieces]
+    assert kinds.index(Text) > max(at for at, kind in enumerate(kinds) if kind is PromptProgress)
+    done = end_of(pieces)
+    assert done.stop_reason == "maxPredictedTokensReached"
+    assert done.stats.completion_tokens == 20
+    assert sum(piece.tokens for piece in pieces if isinstance(piece, Text)) == 20
+    progress = [piece for piece in pieces if isinstance(piece, PromptProgress)]
+    assert progress[-1].read == progress[-1].total == done.stats.prompt_tokens > 0
+    assert done.stats.first_token_s > 0
+    assert done.stats.tokens_per_second > 0
+
+
+async def test_the_same_beginning_is_not_read_again() -> None:
+    async with running(pilot_model(), parallel=1) as runner:
+        asked = Generation(messages=({"role": "user", "content": "one two three " * 20},), max_tokens=2)
+        first, second = [end_of(await all_of(runner.generate(asked))) for _ in range(2)]
+    assert first.stats.cached_tokens == 0
+    assert second.stats.cached_tokens > 40
+
+
+async def test_a_stop_string_is_named(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        asked = Generation(
+            prompt="x", max_tokens=1000, stop=("e", "a"), sampling=Sampling(seed=1, extra=ON_AND_ON.extra)
+        )
+        pieces = await all_of(runner.generate(asked))
+    done = end_of(pieces)
+    assert done.stop_reason == "stopStringFound"
+    assert done.stop_string in ("e", "a")
+    assert not set(text_of(pieces)) & {"e", "a"}
+
+
+async def test_schema_and_grammar_bind_it(tiny: Path) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": ["red"]}}, "required": ["a"]}
+    async with running(tiny) as runner:
+        held = await all_of(runner.generate(Generation(messages=HELLO, max_tokens=200, schema=schema)))
+        ruled = await all_of(runner.generate(Generation(messages=HELLO, grammar='root ::= "yes" | "no"')))
+        with pytest.raises(NotPossible, match="grammar"):
+            await all_of(runner.generate(Generation(messages=HELLO, grammar="root ::= (")))
+    assert '"red"' in text_of(held)
+    assert text_of(ruled) in ("yes", "no")
+    assert end_of(ruled).stop_reason == "eosFound"
+
+
+async def test_probabilities_when_they_are_asked_for(tiny: Path) -> None:
+    letters = Generation(messages=HELLO, max_tokens=5, grammar="root ::= [a-z]+")
+    async with running(tiny) as runner:
+        pieces = await all_of(runner.generate(msgspec.structs.replace(letters, logprobs=3)))
+        plain = await all_of(runner.generate(letters))
+    told = [choice for piece in pieces if isinstance(piece, Text) for choice in piece.logprobs]
+    assert len(told) == 5
+    assert all(len(choice.others) == 3 and choice.logprob <= 0 for choice in told)
+    assert not any(piece.logprobs for piece in plain if isinstance(piece, Text))
+
+
+async def test_a_prompt_that_is_too_long_tells_the_numbers(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        with pytest.raises(DoesNotFit, match="context the overflows") as caught:
+            await all_of(runner.generate(Generation(prompt="word " * 1000)))
+    assert caught.value.context_tokens == 2048
+    assert caught.value.prompt_tokens > 2048
+
+
+async def test_a_context_that_fills_up_ends_the_answer(tiny: Path) -> None:
+    async with running(tiny, context_length=256) as runner:
+        done = end_of(await all_of(runner.generate(Generation(messages=HELLO, sampling=ON_AND_ON))))
+    assert done.stop_reason == "contextLengthReached"
+    assert done.stats.prompt_tokens + done.stats.completion_tokens in (255, 256, 257)
+
+
+async def test_a_closed_generator_stops_the_model(tiny: Path) -> None:
+    async with running(tiny, parallel=1) as runner:
+        pieces = runner.generate(Generation(messages=HELLO, sampling=ON_AND_ON))
+        async for piece in pieces:
+            if isinstance(piece, Text):
+                break
+        assert runner.activity.status == "generating"
+        await pieces.aclose()
+        assert runner.activity.status == "idle"
+        # the only slot is free, or this would wait for some 2,000 tokens
+        again = await all_of(runner.generate(Generation(messages=HELLO, max_tokens=1)))
+        assert end_of(again).stats.completion_tokens == 1
+
+
+async def test_a_process_that_dies_is_an_error_and_comes_back(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        pid = pid_of(runner)
+        pieces = runner.generate(Generation(messages=HELLO, sampling=ON_AND_ON))
+        await anext(pieces)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(ProcessDied, match="crashed") as caught:
+            await all_of(pieces)
+        assert caught.value.exit_code == -signal.SIGKILL
+        assert caught.value.retry_helps
+        assert (
+            end_of(await all_of(runner.generate(Generation(messages=HELLO, max_tokens=3)))).stats.completion_tokens == 3
+        )
+        assert pid_of(runner) != pid
+
+
+async def test_unloaded_while_it_writes(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        process = psutil.Process(pid_of(runner))
+        pieces = runner.generate(Generation(messages=HELLO, sampling=ON_AND_ON))
+        await anext(pieces)
+        _, ended = await asyncio.gather(runner.close(), asyncio.gather(all_of(pieces), return_exceptions=True))
+        assert isinstance(ended[0], UnloadedMeanwhile)
+        assert not process.is_running()
+        with pytest.raises(UnloadedMeanwhile):
+            await runner.tokenize("x")
+
+
+async def test_render_and_tokenize(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        prompt = await runner.render([{"role": "user", "content": "hi"}])
+        assert prompt == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        assert len(await runner.tokenize("hi")) == 2
+        assert len(await runner.tokenize(prompt)) < len(prompt)
+
+
+async def test_several_at_once_on_one_context(tiny: Path) -> None:
+    async with running(tiny, parallel=4) as runner:
+        asked = Generation(messages=HELLO, max_tokens=100, sampling=ON_AND_ON)
+        ends = await asyncio.gather(*(all_of(runner.generate(asked)) for _ in range(4)))
+    assert [end_of(pieces).stats.completion_tokens for pieces in ends] == [100] * 4
+
+
+async def test_a_model_without_a_file() -> None:
+    with pytest.raises(ModelFileError):
+        await load_llama(Descriptor(key="m"), LoadConfig(), nobody)
