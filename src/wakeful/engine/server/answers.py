@@ -50,9 +50,11 @@ class Wire:
         await self.request.writer.drain()
 
     async def end(self) -> web.StreamResponse:
-        """Send the end of a stream."""
+        """Send the end of a stream, if its reader is still there."""
         assert self._response is not None
-        await self._response.write_eof()
+        transport = self.request.transport
+        if transport is not None and not transport.is_closing():
+            await self._response.write_eof()
         return self._response
 
 

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from wakeful.engine.errors import EngineError
 from wakeful.engine.life.models import Models
+from wakeful.engine.native import routes as native
+from wakeful.engine.openai import routes as openai
 from wakeful.engine.server import answers, greeting, refusals
 from wakeful.engine.server.conversations import CONVERSATIONS, Conversations
 from wakeful.engine.server.guard import Guard
@@ -33,6 +35,7 @@ def create_app(models: Models, settings: ServerSettings | None = None) -> web.Ap
     app[CONVERSATIONS] = Conversations(settings.keep)
     app[answers.WIRE] = answers.Wire
     app.on_response_prepare.append(_say_who)
+    native.prepare(app)
     for routes in _interfaces():
         app.add_routes(routes())
     app.router.add_route("*", "/{path:.*}", _unknown)
@@ -71,7 +74,7 @@ async def listening(app: web.Application, settings: ServerSettings) -> AsyncGene
 
 def _interfaces() -> list[Callable[[], list[web.RouteDef]]]:
     """One line for each: `openai/routes.py`, `rest/routes.py`, `native/routes.py` bring their own."""
-    return [greeting.routes]
+    return [greeting.routes, openai.routes, native.routes]
 
 
 @web.middleware
@@ -87,6 +90,12 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         refused = Refused(error.text or error.reason, kind="too_large" if error.status == 413 else "invalid_request")
         said = refusals.body(refused, refusals.dialect_of(request.path))
         return await answers.whole(request, said, status=error.status)
+    except Exception:
+        if request.writer.output_size:  # in the middle of an answer nothing can be said any more
+            raise
+        _log.exception("%s %s failed; this is a bug, please report it", request.method, request.path)
+        said = refusals.body(Refused("Internal error", kind="internal_error"), refusals.dialect_of(request.path))
+        return await answers.whole(request, said, status=500)
 
 
 async def _unknown(request: web.Request) -> web.StreamResponse:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<at>[^`]*)`)?")
 _WRONG = re.compile(r"Expected (?P<wanted>.+?)(?:, got (?P<got>.+?))?(?: - at `\$(?P<at>.*)`)?")
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+_NAME = re.compile(r"\w+")
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
@@ -54,16 +56,31 @@ def convert(data: Any, kind: type[T], at: str = "") -> T:
         raise _refusal(str(error), at) from None
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
 def _refusal(text: str, at: str) -> Refused:
     if missing := _MISSING.fullmatch(text):
         param = _param(at, missing["at"] or "", missing["name"])
         return Refused(f"'{param}' field is required", code="missing_required_parameter", param=param, plain=True)
     if wrong := _WRONG.fullmatch(text):
         param = _param(at, wrong["at"] or "")
-        got = f", received {wrong['got']}" if wrong["got"] else ""
-        message = f"Invalid '{param}': expected {wrong['wanted']}{got}".replace("`", "")
+        got = f", received {_json_names(wrong['got'])}" if wrong["got"] else ""
+        message = f"Invalid '{param}': expected {_json_names(wrong['wanted'])}{got}"
         return Refused(message, code="invalid_type", param=param or None, plain=True)
     return Refused(f"Invalid request: {text}", code="invalid_type", param=at or None, plain=True)
+
+
+def _json_names(text: str) -> str:
+    """`int | null` as people who write JSON say it."""
+    return _NAME.sub(lambda found: _JSON_NAMES.get(found[0], found[0]), text.replace("`", ""))
 
 
 def _param(*parts: str) -> str:

@@ -18,6 +18,19 @@ OPEN_PATHS = ("/lmstudio-greeting", "/lms-status")
 """Clients ask these before they know anything, a token least of all."""
 
 
+SOCKET_PATHS = (
+    "/llm",
+    "/embedding",
+    "/system",
+    "/files",
+    "/repository",
+    "/diagnostics",
+    "/plugins",
+    "/runtime",
+)
+"""LM Studio's own SDKs show their token in the first message of the socket, not in the head of the request."""
+
+
 class Unguarded(ValueError):
     """The server would listen to other machines without asking for a token."""
 
@@ -48,7 +61,7 @@ class Guard:
                 kind="forbidden",
                 code="origin_not_allowed",
             )
-        if self._tokens and request.path not in OPEN_PATHS:
+        if self._tokens and request.path not in OPEN_PATHS + SOCKET_PATHS:
             self._check_token(request)
 
     def _check_token(self, request: web.Request) -> None:
