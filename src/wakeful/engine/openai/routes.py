@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from wakeful.engine.openai import chat, completions, embeddings, models
+from wakeful.engine.openai import chat, completions, embeddings, messages, models
 
 
 def routes() -> list[web.RouteDef]:
@@ -12,4 +12,5 @@ def routes() -> list[web.RouteDef]:
         web.post("/v1/chat/completions", chat.create),
         web.post("/v1/completions", completions.create),
         web.post("/v1/embeddings", embeddings.create),
+        web.post("/v1/messages", messages.create),
     ]

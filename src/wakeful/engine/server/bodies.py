@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<at>[^`]*)`)?")
 _WRONG = re.compile(r"Expected (?P<wanted>.+?)(?:, got (?P<got>.+?))?(?: - at `\$(?P<at>.*)`)?")
+_ENUM = re.compile(r"Invalid enum value (?P<value>.+?)(?: - at `\$(?P<at>.*)`)?")
 _JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 _NAME = re.compile(r"\w+")
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
@@ -75,6 +76,10 @@ def _refusal(text: str, at: str) -> Refused:
         got = f", received {_json_names(wrong['got'])}" if wrong["got"] else ""
         message = f"Invalid '{param}': expected {_json_names(wrong['wanted'])}{got}"
         return Refused(message, code="invalid_type", param=param or None, plain=True)
+    if enum := _ENUM.fullmatch(text):
+        param = _param(at, enum["at"] or "")
+        message = f"Invalid '{param}': {enum['value']} is not one of the values that it may have"
+        return Refused(message, code="invalid_value", param=param, plain=True)
     return Refused(f"Invalid request: {text}", code="invalid_type", param=at or None, plain=True)
 
 
