@@ -22,6 +22,8 @@ class Instance:
     jit: loaded for a request, so that the next such load may take it out
     last_used_ns: None before its first use
     waiting: requests that wait for a slot; users: that have one
+    idle: set while there are neither; idle_since_s: since when, in seconds of the event loop's clock
+    leaving: about to be taken out for another model; unloaded: taken out
     """
 
     identifier: str
@@ -36,10 +38,27 @@ class Instance:
     last_used_ns: int | None = None
     waiting: int = 0
     users: int = 0
+    idle_since_s: float = 0.0
+    leaving: bool = False
+    unloaded: bool = False
     slots: asyncio.Semaphore = field(init=False)
+    idle: asyncio.Event = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(self.config.parallel or 1)
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def begin_waiting(self) -> None:
+        """A request wants a slot."""
+        self.waiting += 1
+        self.idle.clear()
+
+    def end_use(self, now_s: float) -> None:
+        """A request has gone, with or without having had a slot."""
+        if not self.users and not self.waiting:
+            self.idle_since_s = now_s
+            self.idle.set()
 
     @property
     def status(self) -> Status:

@@ -8,18 +8,23 @@ from typing import Protocol
 
 import msgspec
 
-from wakeful.engine.errors import NoModelInMemory, NoSuchModel, QueueFull
+from wakeful.engine.errors import NoModelInMemory, NoSuchModel, QueueFull, UnloadedMeanwhile
 from wakeful.engine.life.descriptor import Descriptor, Kind
+from wakeful.engine.life.idle import IdleTimer
 from wakeful.engine.life.instance import Instance
+from wakeful.engine.life.loads import OnProgress, SharedLoads
 from wakeful.engine.life.settings import LifeSettings, LoadConfig
 from wakeful.engine.runner.runner import Runner
 
-OnProgress = Callable[[float], None]
-"""Is told how much is loaded, in [0, 1], rising; called in the event loop."""
+OnLoad = Callable[[Descriptor], OnProgress]
+"""Is called when a model has to be loaded, and gives who is told how far that is."""
+
+OnEvict = Callable[[Instance], None]
+"""Is called with each model that was taken out to make room."""
 
 
 class Loader(Protocol):
-    """Brings one model into memory. Raises EngineError."""
+    """Brings one model into memory. Raises EngineError; cancelled, it leaves nothing behind."""
 
     async def __call__(self, model: Descriptor, config: LoadConfig, on_progress: OnProgress) -> Runner:
         """A runner for `model`, loaded as `config` says."""
@@ -39,7 +44,10 @@ class Models:
         self._known = known
         self._load = load
         self._loaded: dict[str, Instance] = {}
-        self._jit_lock = asyncio.Lock()
+        self._on_the_way = SharedLoads()
+        self._one_by_one = asyncio.Lock()
+        self._timer = IdleTimer(self._loaded.values, self._unload_idle)
+        self._unloading: set[asyncio.Task[None]] = set()
 
     async def known(self) -> Sequence[Descriptor]:
         """All models on this machine, by key."""
@@ -55,7 +63,7 @@ class Models:
         if not name:
             return max(loaded, key=lambda each: each.last_used_ns or each.loaded_ns, default=None)
         exact = [each for each in loaded if name in (each.identifier, each.reference)]
-        return next(iter(exact or [each for each in loaded if _is_called(each.model, name)]), None)
+        return next(iter(exact or [each for each in loaded if is_called(each.model, name)]), None)
 
     async def load(
         self,
@@ -67,7 +75,7 @@ class Models:
         jit: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Instance:
-        """A new instance of a model. Raises NoSuchModel, and whatever loading raises.
+        """A new instance of a model; cancelling it ends the load. Raises NoSuchModel, and whatever loading raises.
 
         identifier: "" for the key, with `:2` and so on behind it where that is taken
         """
@@ -83,23 +91,74 @@ class Models:
             ttl_s=ttl_s,
             jit=jit,
             load_s=time.monotonic() - started_s,
+            idle_since_s=asyncio.get_running_loop().time(),
         )
         self._loaded[instance.identifier] = instance
+        self._timer.set()
         return instance
 
+    async def get_or_load(
+        self,
+        name: str,
+        kind: Kind = "llm",
+        *,
+        config: LoadConfig | None = None,
+        ttl_s: float | None = None,
+        on_load: OnLoad | None = None,
+        on_evict: OnEvict | None = None,
+    ) -> Instance:
+        """The loaded model of this name, else one loaded for a request: once, however many ask at the same time.
+
+        Before such a load, others that were loaded so are taken out if the settings say so.
+        Raises NoSuchModel, and whatever loading raises.
+        """
+        if (instance := self._usable(name, kind)) is not None:
+            return instance
+        model = await self.resolve(name, kind)
+
+        async def start(tell: OnProgress) -> Instance:
+            async with self._one_by_one:
+                if (instance := self._usable(name, kind)) is not None:
+                    return instance
+                if self.settings.evict:
+                    await self.evict(on_evict)
+                return await self.load(model.key, config, ttl_s=ttl_s, jit=True, on_progress=tell)
+
+        return await self._on_the_way.join(model.key, start, on_load(model) if on_load else None)
+
+    async def evict(self, on_evict: OnEvict | None = None) -> None:
+        """Take out all that were loaded for a request, whatever their kind.
+
+        LM Studio cuts off what they are writing; here they may finish, for as long as `evict_wait_s` says.
+        """
+        for other in [each for each in self._loaded.values() if each.jit]:
+            other.leaving = True
+            try:
+                async with asyncio.timeout(self.settings.evict_wait_s):
+                    await other.idle.wait()
+            except TimeoutError:
+                pass  # it has had its time
+            except BaseException:
+                other.leaving = False
+                raise
+            if not other.unloaded:
+                await self._take_out(other)
+                if on_evict is not None:
+                    on_evict(other)
+
     async def unload(self, identifier: str) -> Instance:
-        """Take one out of memory. Raises NoSuchModel."""
-        instance = self._loaded.pop(identifier, None)
+        """Take one out of memory; what it writes ends with UnloadedMeanwhile. Raises NoSuchModel."""
+        instance = self._loaded.get(identifier)
         if instance is None:
             raise NoSuchModel(f"No model is loaded as {identifier!r}.", name=identifier, known=tuple(self._loaded))
-        await instance.runner.close()
+        await self._take_out(instance)
         return instance
 
     async def resolve(self, name: str, kind: Kind | None = None) -> Descriptor:
         """The model on this machine that is called so, by key or path. Raises NoSuchModel."""
         known = [each for each in await self.known() if kind is None or each.kind == kind]
         for model in known:
-            if _is_called(model, name):
+            if is_called(model, name):
                 return model
         raise NoSuchModel(f"No model is called {name!r}.", name=name, known=tuple(model.key for model in known))
 
@@ -111,49 +170,52 @@ class Models:
         *,
         ttl_s: float | None = None,
         config: LoadConfig | None = None,
-        on_load: Callable[[Descriptor], OnProgress] | None = None,
+        on_load: OnLoad | None = None,
     ) -> AsyncGenerator[Instance]:
         """A loaded model with a free slot, for as long as the block lasts; loads it if that is allowed.
 
         name: identifier, reference, key, path, or "" for any that is loaded
         ttl_s: how long it stays if this request loads it; None for the default
         on_load: called when it has to be loaded, gives who is told of progress
-        Raises NoSuchModel, NoModelInMemory, QueueFull, and whatever loading raises.
+        Raises NoSuchModel, NoModelInMemory, QueueFull, UnloadedMeanwhile, and whatever loading raises.
         """
-        instance = self.find(name, kind) or await self._for_a_request(name, kind, ttl_s, config, on_load)
+        instance = self._usable(name, kind) or await self._for_a_request(name, kind, ttl_s, config, on_load)
         if instance.slots.locked() and instance.waiting >= self.settings.queue:
             raise QueueFull(f"{instance.waiting} requests wait for {instance.identifier} already.")
-        instance.waiting += 1
+        instance.begin_waiting()
         try:
             await instance.slots.acquire()
-        finally:
+        except BaseException:
             instance.waiting -= 1
+            self._end_use(instance)
+            raise
+        instance.waiting -= 1
         instance.users += 1
         try:
+            if instance.unloaded:
+                raise UnloadedMeanwhile("Model unloaded.")
             yield instance
         finally:
             instance.users -= 1
             instance.last_used_ns = time.time_ns()
             instance.slots.release()
+            self._end_use(instance)
 
     async def close(self) -> None:
-        """Unload all."""
-        for identifier in list(self._loaded):
-            await self.unload(identifier)
+        """End what is being loaded, and unload all."""
+        self._timer.stop()
+        await self._on_the_way.close()
+        await asyncio.gather(*map(self._take_out, list(self._loaded.values())), *self._unloading)
+        self._timer.stop()
 
     async def _for_a_request(
-        self,
-        name: str,
-        kind: Kind,
-        ttl_s: float | None,
-        config: LoadConfig | None,
-        on_load: Callable[[Descriptor], OnProgress] | None,
+        self, name: str, kind: Kind, ttl_s: float | None, config: LoadConfig | None, on_load: OnLoad | None
     ) -> Instance:
         """Just in time, as LM Studio does it: one load at a time, and one model so loaded at a time."""
         if not name:
             raise NoModelInMemory("No models loaded.")
         try:
-            model = await self.resolve(name, kind)
+            await self.resolve(name, kind)
         except NoSuchModel:
             # LM Studio lets the only loaded model answer for any name.
             loaded = self.loaded(kind)
@@ -162,19 +224,37 @@ class Models:
             raise
         if not self.settings.jit:
             raise NoModelInMemory("No models loaded.")
-        async with self._jit_lock:
-            if (instance := self.find(name, kind)) is not None:
-                return instance
-            if self.settings.evict:
-                for other in [each for each in self.loaded(kind) if each.jit]:
-                    await self.unload(other.identifier)
-            return await self.load(
-                model.key,
-                config,
-                ttl_s=self.settings.jit_ttl_s if ttl_s is None else ttl_s,
-                jit=True,
-                on_progress=on_load(model) if on_load else None,
-            )
+        ttl_s = self.settings.jit_ttl_s if ttl_s is None else ttl_s
+        return await self.get_or_load(name, kind, config=config, ttl_s=ttl_s, on_load=on_load)
+
+    def _usable(self, name: str, kind: Kind) -> Instance | None:
+        """Loaded, and not about to be taken out for another one, unless it is asked for as this very instance."""
+        found = self.find(name, kind)
+        return None if found is not None and found.leaving and name != found.reference else found
+
+    def _end_use(self, instance: Instance) -> None:
+        instance.end_use(asyncio.get_running_loop().time())
+        self._timer.set()
+
+    async def _take_out(self, instance: Instance) -> None:
+        if instance.unloaded:
+            return
+        instance.unloaded = True
+        del self._loaded[instance.identifier]
+        self._timer.set()
+        # once begun, it must come to its end: nobody else knows of this instance any more
+        closing = asyncio.ensure_future(instance.runner.close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+
+    def _unload_idle(self, over: list[Instance]) -> None:
+        for instance in over:
+            task = asyncio.ensure_future(self._take_out(instance))
+            self._unloading.add(task)
+            task.add_done_callback(self._unloading.discard)
 
     def _filled(self, config: LoadConfig, model: Descriptor) -> LoadConfig:
         length = config.context_length or self.settings.context_length
@@ -192,11 +272,18 @@ class Models:
         return identifier
 
 
-def _is_called(model: Descriptor, name: str) -> bool:
-    """Keys and paths are told apart without regard to case; `key@quantization` names the key's model."""
+def is_called(model: Descriptor, name: str) -> bool:
+    """Whether a model has this name: its key or path, without regard to case.
+
+    `key@quantization` names the key's model if it has that quantisation; `publisher/repository` its only file.
+    """
     wanted = name.casefold()
-    plain = wanted.partition("@")[0]
-    return model.key.casefold() in (wanted, plain) or bool(model.path and model.path.casefold() == wanted)
+    plain, _, quantization = wanted.partition("@")
+    if quantization and model.quantization and quantization != model.quantization.casefold():
+        return False
+    path = model.path.casefold()
+    names = {model.key.casefold(), path, path.rpartition("/")[0]} - {""}
+    return bool({wanted, plain} & names)
 
 
 def _nobody(_: float) -> None:

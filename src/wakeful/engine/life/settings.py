@@ -42,6 +42,7 @@ class LifeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     jit: whether a request loads the model that it names; jit_ttl_s: how long such a model stays unused
     evict: whether such a load takes the model out that was loaded so before
+    evict_wait_s: how long such a model may go on writing before it is cut off; 0 for LM Studio's own way
     parallel, context_length: where a load does not say
     queue: requests that may wait for one model
     """
@@ -49,6 +50,7 @@ class LifeSettings(msgspec.Struct, frozen=True, kw_only=True):
     jit: bool = True
     jit_ttl_s: float | None = 3600.0
     evict: bool = True
+    evict_wait_s: float = 60.0
     parallel: int = 4
     context_length: int = 8192
     queue: int = 64

@@ -64,6 +64,11 @@ class LlamaRunner:
         """See `Runner`."""
         return self._engine.context_tokens
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs the model just now; None while there is none."""
+        return self._engine.health.pid
+
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece]:
         """See `Runner`."""
         with self.activity.answer() as answering:
