@@ -1,6 +1,6 @@
 """From a request to its answer, whatever its form: a model is taken, asked, listened to, and given back."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
@@ -17,6 +17,9 @@ from wakeful.engine.server.sse import EventStream, ReaderGone
 
 _COMFORT_S = 10.0
 """A comment now and then while a long prompt is read keeps proxies from hanging up. The original sends none."""
+
+
+_NO_END = "The model stopped without an end."
 
 
 class SaidCall(msgspec.Struct):
@@ -37,6 +40,7 @@ class Said:
         self._calls: list[SaidCall] = []
         self.choices: list[TokenChoice] = []
         self.done = Done("failed", Stats())
+        self.ended = False
 
     def add(self, piece: Piece) -> None:
         """Take in the next piece."""
@@ -52,6 +56,7 @@ class Said:
                 self._arguments[piece.index].append(piece.text)
             case Done():
                 self.done = piece
+                self.ended = True
             case PromptProgress():
                 return
 
@@ -76,6 +81,10 @@ class Said:
 class Writer(Protocol):
     """Turns what a model says into the events of one interface."""
 
+    def begin(self) -> bytes:
+        """The events that come before all others, b"" for none."""
+        ...
+
     def take(self, piece: Piece) -> bytes:
         """The events that it makes, b"" for none; the last ones come of `Done`."""
         ...
@@ -85,6 +94,10 @@ class Writer(Protocol):
         ...
 
 
+Keep = Callable[[Said], Awaitable[None]]
+"""Told all that was said, before whoever asked hears of its end."""
+
+
 async def whole(
     request: web.Request,
     name: str,
@@ -92,6 +105,7 @@ async def whole(
     body: Callable[[Instance, Said], Any],
     *,
     ttl_s: float | None = None,
+    keep: Keep | None = None,
 ) -> web.StreamResponse:
     """Answer in one piece. name: of the model; body: makes the answer of what was said. Raises EngineError."""
     said = Said()
@@ -99,6 +113,10 @@ async def whole(
         async with aclosing(instance.runner.generate(generation)) as pieces:
             async for piece in pieces:
                 said.add(piece)
+    if not said.ended:
+        raise GenerationFailed(_NO_END)
+    if keep is not None:
+        await keep(said)
     return await answers.whole(request, body(instance, said))
 
 
@@ -109,6 +127,7 @@ async def streamed(
     writer: Callable[[Instance], Writer],
     *,
     ttl_s: float | None = None,
+    keep: Keep | None = None,
 ) -> web.StreamResponse:
     """Answer as a stream.
 
@@ -118,16 +137,19 @@ async def streamed(
         stream = EventStream(request)
         await stream.begin()
         writing = writer(instance)
+        comfort = not request.app[SETTINGS].exact
         with suppress(ReaderGone):
             try:
                 async with aclosing(instance.runner.generate(generation)) as pieces:
-                    await _write(pieces, writing, stream, comfort=not request.app[SETTINGS].exact)
+                    await _write(pieces if keep is None else _kept(pieces, keep), writing, stream, comfort=comfort)
             except EngineError as error:
                 await stream.send(writing.failed(error))
     return await stream.end()
 
 
-async def _write(pieces: AsyncGenerator[Piece], writer: Writer, stream: EventStream, *, comfort: bool) -> None:
+async def _write(pieces: AsyncIterator[Piece], writer: Writer, stream: EventStream, *, comfort: bool) -> None:
+    if begun := writer.begin():
+        await stream.send(begun)
     piece: Piece | None = None
     async for piece in pieces:
         if data := writer.take(piece):
@@ -135,4 +157,13 @@ async def _write(pieces: AsyncGenerator[Piece], writer: Writer, stream: EventStr
         elif comfort:
             await stream.comfort(_COMFORT_S)
     if not isinstance(piece, Done):
-        raise GenerationFailed("The model stopped without an end.")
+        raise GenerationFailed(_NO_END)
+
+
+async def _kept(pieces: AsyncIterator[Piece], keep: Keep) -> AsyncIterator[Piece]:
+    said = Said()
+    async for piece in pieces:
+        said.add(piece)
+        if isinstance(piece, Done):
+            await keep(said)
+        yield piece

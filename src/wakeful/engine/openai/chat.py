@@ -156,6 +156,10 @@ class ChatWriter:
         self._reasoning = choice + b'{"role":"assistant","reasoning_content":'
         self._tail = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 
+    def begin(self) -> bytes:
+        """See `Writer`."""
+        return b""
+
     def take(self, piece: Piece) -> bytes:
         """See `Writer`."""
         match piece:

@@ -92,6 +92,10 @@ class CompletionWriter:
         self._text = self._head + b',"choices":[{"index":0,"text":'
         self._tail = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
+    def begin(self) -> bytes:
+        """See `Writer`."""
+        return b""
+
     def take(self, piece: Piece) -> bytes:
         """See `Writer`."""
         match piece:

@@ -59,6 +59,10 @@ class MessageWriter:
         self._delta = b""
         self._tail = b"}}\n\n"
 
+    def begin(self) -> bytes:
+        """See `Writer`."""
+        return b""
+
     def take(self, piece: Piece) -> bytes:
         """See `Writer`."""
         match piece:

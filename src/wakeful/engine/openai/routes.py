@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from wakeful.engine.openai import chat, completions, embeddings, messages, models
+from wakeful.engine.openai import chat, completions, embeddings, messages, models, responses
 
 
 def routes() -> list[web.RouteDef]:
@@ -13,4 +13,5 @@ def routes() -> list[web.RouteDef]:
         web.post("/v1/completions", completions.create),
         web.post("/v1/embeddings", embeddings.create),
         web.post("/v1/messages", messages.create),
+        web.post("/v1/responses", responses.create),
     ]

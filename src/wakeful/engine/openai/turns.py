@@ -78,7 +78,7 @@ def call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def said(text: str, calls: Sequence[Mapping[str, Any]]) -> Message:
+def said_turn(text: str, calls: Sequence[Mapping[str, Any]]) -> Message:
     """An answer of the model as a message."""
     return {"role": "assistant", "content": text} | ({"tool_calls": list(calls)} if calls else {})
 
