@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 from tiny_gguf import write_tiny_gguf
 
+from wakeful.pytest_plugin import lmstudio_server, make_lmstudio_server
+
+__all__ = ["lmstudio_server", "make_lmstudio_server"]  # as the installed plugin offers them, from this checkout
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:

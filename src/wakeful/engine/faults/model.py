@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wakeful.engine.errors import DoesNotFit, EngineError, GenerationFailed, ProcessDied
+from wakeful.engine.errors import DoesNotFit, EngineError, GenerationFailed, ProcessDied, UnloadedMeanwhile
 from wakeful.engine.faults.injector import MET, MODEL_KINDS, Injector
 from wakeful.engine.faults.plan import (
     AnyFault,
@@ -73,6 +73,7 @@ class FaultyRunner:
         self._model = model
         self._injector = injector
         self._models = models
+        self._unloading: set[asyncio.Task[Any]] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runner, name)
@@ -145,8 +146,12 @@ class FaultyRunner:
                 if waiting and not isinstance(piece, PromptProgress) and (said >= at_token or isinstance(piece, Done)):
                     waiting = False
                     await self._act(fault)
+                    if isinstance(fault, Crash):
+                        continue  # what it wrote before it was killed is lost; what comes next is the error
                 yield piece
                 said += _tokens(piece)
+        if not waiting and isinstance(fault, Crash):
+            raise ProcessDied("The model has crashed.")
 
     async def _act(self, fault: AnyFault) -> None:
         match fault:
@@ -177,7 +182,11 @@ class FaultyRunner:
         models = self._models()
         for instance in models.loaded():
             if instance.runner is self:
-                await models.unload(instance.identifier)
+                # By somebody else: who unloads may wait for the answers under way, of which this is one.
+                task = asyncio.create_task(models.unload(instance.identifier), name="unload on command")
+                self._unloading.add(task)
+                task.add_done_callback(self._unloading.discard)
+        raise UnloadedMeanwhile("Model unloaded.")
 
 
 def overflow(fault: Overflow) -> EngineError:

@@ -13,7 +13,9 @@ Wording = Literal["lmstudio", "keep", "fit", "exceeded", "llama.cpp", "engine", 
 """How LM Studio's engines have been seen to say that a prompt does not fit; `silent` is an answer of nothing at all."""
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+class Fault(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True, forbid_unknown_fields=True
+):
     """One way to fail, and when. It happens at every request that matches, unless that is narrowed down.
 
     route: path that the request must have, model: name that it must ask for; `*` and `?` stand for any characters
