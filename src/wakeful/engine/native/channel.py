@@ -54,6 +54,8 @@ class Channel:
 
     def stop(self) -> None:
         """End what is `stoppable`."""
+        if self.stopped:
+            return  # clients tell it more than once
         self.stopped = True
         if self._block is not None:
             self._block.reschedule(self._loop.time())

@@ -73,8 +73,8 @@ async def _write(office: Office, instance: Instance, generation: Generation, sta
     async with channel.kept_alive(HEARTBEAT_S, spoken.heartbeat), channel.stoppable():
         async with office.models.use(instance.reference, "llm") as used:
             await _speak(used, generation, spoken, channel)
-    if spoken.done is None:
-        await channel.send(b"".join(spoken.broken_off()))
+    for message in spoken.broken_off():
+        await channel.send(message)
     stats = spoken.stats()
     if office.logs.watched:
         said = {"type": "llm.prediction.output", "output": spoken.text(), "stats": stats}
