@@ -14,7 +14,7 @@ import psutil
 from wakeful.engine.errors import ModelFileError
 from wakeful.engine.files.gguf import GGUFHeader, read_header
 
-_PROJECTOR = re.compile(r"(^|[-_.])(mmproj|clip)([-_.]|$)", re.IGNORECASE)
+PROJECTOR = re.compile(r"(^|[-_.])(mmproj|clip)([-_.]|$)", re.IGNORECASE)
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 _MAX_DEPTH = 6
 _SHARE_OF_MEMORY = 0.6
@@ -73,7 +73,7 @@ def find_models(home: Path | None = None) -> list[LocalModel]:
     Vision projectors, later parts of split files, partial downloads and what can't be read are left out.
     home: the user's home folder
     """
-    return [model for path in _gguf_files(models_folder(home)) if (model := _look_at(path)) is not None]
+    return [model for path in gguf_files(models_folder(home)) if (model := _look_at(path)) is not None]
 
 
 def models_folder(home: Path | None = None) -> Path:
@@ -103,7 +103,8 @@ def lmstudio_home(home: Path | None = None) -> Path:
     return older if older.is_dir() else home / ".lmstudio"
 
 
-def _gguf_files(folder: Path) -> Iterator[Path]:
+def gguf_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder that may be models, by path; links are followed."""
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
@@ -112,25 +113,27 @@ def _gguf_files(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders.sort()
-        yield from (Path(root, name) for name in sorted(names) if _is_candidate(name))
+        yield from (Path(root, name) for name in sorted(names) if is_candidate(name))
 
 
-def _is_candidate(name: str) -> bool:
+def is_candidate(name: str) -> bool:
+    """Whether a file of this name may be a model: no vision projector, no later part of one, no partial download."""
     if not name.lower().endswith(".gguf") or name.startswith((".", "downloading_")):
         return False
     shard = _SHARD.search(name)
-    return not _PROJECTOR.search(name) and (shard is None or int(shard[1]) == 1)
+    return not PROJECTOR.search(name) and (shard is None or int(shard[1]) == 1)
 
 
 def _look_at(path: Path) -> LocalModel | None:
     try:
-        sizes = [part.stat().st_size for part in _parts(path)]
+        sizes = [part.stat().st_size for part in parts_of(path)]
         return LocalModel(path, sum(sizes), read_header(path))
     except (OSError, ModelFileError):
         return None  # a dangling link, a part that is still to come, or no GGUF: not usable, so not listed
 
 
-def _parts(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
+    """All files of a model, whether or not they exist, given the first."""
     shard = _SHARD.search(path.name)
     if shard is None:
         return [path]

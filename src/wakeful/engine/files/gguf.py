@@ -16,6 +16,8 @@ _MAX_FACTS = 65_536
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
 _MAX_KEY_BYTES = 65_535  # the format's own limit
 
+_BLOCK_BYTES = 1 << 18
+
 _SCALARS = {
     0: "<B",
     1: "<b",
@@ -73,6 +75,24 @@ def read_header(path: Path) -> GGUFHeader:
     return _header(facts, path)
 
 
+def read_facts(path: Path) -> tuple[dict[str, Fact], int]:
+    """All facts of the file's head, those of its tokenizer too, and how many numbers its tensors hold together.
+
+    Raises ModelFileError, whatever is in the file.
+    """
+    try:
+        with path.open("rb") as file:
+            reader = _Reader(file, path)
+            return reader.facts(whole=True), reader.parameters()
+    except OSError as error:
+        raise ModelFileError(f"The model file {path} can't be read: {error.strerror or error}.") from error
+
+
+def header_of(facts: dict[str, Fact], path: Path) -> GGUFHeader:
+    """What they say of the model. Raises ModelFileError when they do not name its architecture."""
+    return _header(facts, path)
+
+
 def _header(facts: dict[str, Fact], path: Path) -> GGUFHeader:
     architecture = facts.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
@@ -98,34 +118,53 @@ def _header(facts: dict[str, Fact], path: Path) -> GGUFHeader:
 
 
 class _Reader:
-    """Reads key-value pairs, at most so many bytes of them."""
+    """Reads key-value pairs, at most so many bytes of them, in blocks: a tokenizer has half a million short texts."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
         self._path = path
-        self._size = path.stat().st_size
-        self._left = min(_MAX_HEADER_BYTES, self._size)
+        self._left = min(_MAX_HEADER_BYTES, path.stat().st_size)
+        self._block = b""
+        self._at = 0
+        self._tensors = 0
 
-    def facts(self) -> dict[str, Fact]:
-        """Everything up to the tokenizer, which comes last and is the bulk of it; arrays are passed over."""
+    def facts(self, *, whole: bool = False) -> dict[str, Fact]:
+        """Everything up to the tokenizer, which comes last and is the bulk of it; arrays are passed over.
+
+        whole: what follows on it too
+        """
         if self._take(4) != b"GGUF":
             raise ModelFileError(f"{self._path} is no GGUF file.")
         version = self._number("<I")
         if version not in (2, 3):
             raise self._damaged(f"it has version {version}, not 2 or 3")
-        self._number("<Q")  # tensors
+        self._tensors = self._number("<Q")
         count = self._number("<Q")
         if count > _MAX_FACTS:
             raise self._damaged(f"it claims {count} facts")
         facts: dict[str, Fact] = {}
         for _ in range(count):
             key = self._text(_MAX_KEY_BYTES)
-            if key.startswith("tokenizer.") and "general.architecture" in facts:
+            if not whole and key.startswith("tokenizer.") and "general.architecture" in facts:
                 break
             value = self._value(self._number("<I"))
             if value is not None:
                 facts[key] = value
         return facts
+
+    def parameters(self) -> int:
+        """How many numbers the tensors hold; to be asked after all facts."""
+        if self._tensors > _MAX_FACTS:
+            raise self._damaged(f"it claims {self._tensors} tensors")
+        total = 0
+        for _ in range(self._tensors):
+            self._text(_MAX_KEY_BYTES)
+            dimensions = self._number("<I")
+            if dimensions > 8:
+                raise self._damaged(f"it holds a tensor of {dimensions} dimensions")
+            total += math.prod(self._number("<Q") for _ in range(dimensions))
+            self._skip(4 + 8)  # its type, and where it is
+        return min(total, 2**63 - 1)
 
     def _value(self, kind: int) -> Fact | None:
         if kind == _TEXT:
@@ -171,14 +210,22 @@ class _Reader:
 
     def _take(self, size: int) -> bytes:
         self._spend(size)
-        data = self._file.read(size)
-        if len(data) < size:
-            raise self._damaged("it ends too early")
+        end = self._at + size
+        if end > len(self._block):
+            self._block = self._block[self._at :] + self._file.read(max(size, _BLOCK_BYTES))
+            self._at, end = 0, size
+            if size > len(self._block):
+                raise self._damaged("it ends too early")
+        data = self._block[self._at : end]
+        self._at = end
         return data
 
     def _skip(self, size: int) -> None:
         self._spend(size)
-        self._file.seek(size, 1)
+        self._at += size
+        if self._at > len(self._block):
+            self._file.seek(self._at - len(self._block), 1)
+            self._block, self._at = b"", 0
 
     def _spend(self, size: int) -> None:
         if size > self._left:

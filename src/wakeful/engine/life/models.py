@@ -282,7 +282,8 @@ def is_called(model: Descriptor, name: str) -> bool:
     if quantization and model.quantization and quantization != model.quantization.casefold():
         return False
     path = model.path.casefold()
-    names = {model.key.casefold(), path, path.rpartition("/")[0]} - {""}
+    key = model.key.casefold()
+    names = {key, key.partition("@")[0], path, path.rpartition("/")[0]} - {""}
     return bool({wanted, plain} & names)
 
 

@@ -23,7 +23,7 @@ async def load_llama(model: Descriptor, config: LoadConfig, on_progress: OnProgr
         Path(model.file),
         context_tokens=config.context_length or 8192,
         threads=config.threads,
-        gpu_layers=gpu_layers(config.gpu),
+        gpu_layers=gpu_layers(config.gpu, model.layers),
         options=options(model, config),
         on_event=_progress(on_progress),
     )
