@@ -143,8 +143,8 @@ def test_every_kind_can_be_written_in_python_in_toml_and_in_short(kind: str, tmp
 
 
 def test_a_wrong_value_in_python_is_told_too() -> None:
+    wrong: Any = "x"
     with pytest.raises(BadPlan, match="at_byte = 'x' can't be"):
-        wrong: Any = "x"
         as_plan(Reset(wrong))
 
 

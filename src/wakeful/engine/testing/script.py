@@ -4,7 +4,7 @@ import inspect
 import json
 import runpy
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -19,7 +19,9 @@ from wakeful.engine.testing.sample import last_text, plain_reply
 Answer = str | Reply | Call
 """One thing that the model says; a `Call` is an answer of that tool call alone."""
 
-Answers = Answer | Sequence[Answer] | Script
+_Said = Answer | Awaitable[Answer]
+
+Answers = Answer | Sequence[Answer] | Callable[[Generation], _Said] | Callable[[], _Said]
 """What a script is made of: one answer for all requests, a list of answers in turn, or a function."""
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
