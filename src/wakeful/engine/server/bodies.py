@@ -13,9 +13,9 @@ from wakeful.engine.server.refusals import Refused
 
 T = TypeVar("T")
 
-_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<at>[^`]*)`)?")
-_WRONG = re.compile(r"Expected (?P<wanted>.+?)(?:, got (?P<got>.+?))?(?: - at `\$(?P<at>.*)`)?")
-_ENUM = re.compile(r"Invalid enum value (?P<value>.+?)(?: - at `\$(?P<at>.*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at (?:key in )?`\$(?P<at>[^`]*)`)?")
+_WRONG = re.compile(r"Expected (?P<wanted>.+?)(?:, got (?P<got>.+?))?(?: - at (?:key in )?`\$(?P<at>.*)`)?")
+_ENUM = re.compile(r"Invalid enum value (?P<value>.+?)(?: - at (?:key in )?`\$(?P<at>.*)`)?")
 _JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 _NAME = re.compile(r"\w+")
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
@@ -52,7 +52,7 @@ def convert(data: Any, kind: type[T], at: str = "") -> T:
     Raises Refused, which names the field.
     """
     try:
-        return msgspec.convert(data, kind)
+        return msgspec.convert(data, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), at) from None
 
