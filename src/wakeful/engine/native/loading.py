@@ -9,6 +9,7 @@ import msgspec
 from wakeful.engine.errors import NoSuchModel
 from wakeful.engine.life.descriptor import Descriptor, Kind
 from wakeful.engine.life.instance import Instance
+from wakeful.engine.life.loads import OnProgress
 from wakeful.engine.native import failures, infos
 from wakeful.engine.native.channel import Channel
 from wakeful.engine.native.config import Stack, load_config
@@ -41,23 +42,25 @@ def get_or_load(kind: Kind) -> Callable[[Office, GetOrLoad, Channel], Awaitable[
     """The channel of this name, in the namespace of this kind."""
 
     async def hold(office: Office, asked: GetOrLoad, channel: Channel) -> None:
-        progress = _Progress("loadProgress")
-        async with channel.kept_alive(HEARTBEAT_S, progress.again), channel.stoppable(), office.loading:
-            if (there := office.models.find(asked.identifier, kind)) is not None:
-                await channel.send({"type": "alreadyLoaded", "info": infos.loaded(there)})
-                return
-            model = await _resolve(office, asked.identifier, kind)
-            await channel.send({"type": "startLoading", "identifier": model.key, "info": infos.described(model)})
-            await _make_room(office, channel)
-            load = office.models.load(
-                model.key,
-                load_config(asked.load_config_stack, kind),
+        story = _Story("loadProgress")
+
+        def began(model: Descriptor) -> OnProgress:
+            story.add({"type": "startLoading", "identifier": model.key, "info": infos.described(model)})
+            return story.reached
+
+        async with channel.kept_alive(HEARTBEAT_S, story.again), channel.stoppable():
+            if office.models.find(asked.identifier, kind) is None:
+                await _resolve(office, asked.identifier, kind)
+            load = office.models.get_or_load(
+                asked.identifier,
+                kind,
+                config=load_config(asked.load_config_stack, kind),
                 ttl_s=_seconds(asked.load_ttl_ms),
-                jit=True,
-                on_progress=progress.reached,
+                on_load=began,
+                on_evict=lambda out: story.add({"type": "unloadingOtherJITModel", "info": infos.loaded(out)}),
             )
-            made = await progress.told(load, channel)
-            await channel.send({"type": "loadSuccess", "info": infos.loaded(made)})
+            info = infos.loaded(await story.told(load, channel))
+            await channel.send({"type": "loadSuccess" if story.begun else "alreadyLoaded", "info": info})
 
     return hold
 
@@ -66,22 +69,24 @@ def load_model(kind: Kind) -> Callable[[Office, LoadModel, Channel], Awaitable[N
     """The channel of this name, in the namespace of this kind."""
 
     async def hold(office: Office, asked: LoadModel, channel: Channel) -> None:
-        progress = _Progress("progress")
-        async with channel.kept_alive(HEARTBEAT_S, progress.again), channel.stoppable():
+        story = _Story("progress")
+        async with channel.kept_alive(HEARTBEAT_S, story.again), channel.stoppable():
             model = await _resolve(office, asked.model_key, kind)
             if asked.identifier and any(each.identifier == asked.identifier for each in office.models.loaded()):
                 raise failures.Failed(
                     failures.plain(f"A model with the identifier {asked.identifier!r} already exists.")
                 )
             await channel.send({"type": "resolved", "info": infos.described(model)})
+            story.reached(0.0)
+            await story.tell(channel)
             load = office.models.load(
                 model.key,
                 load_config(asked.load_config_stack, kind),
                 identifier=asked.identifier or "",
                 ttl_s=_seconds(asked.ttl_ms),
-                on_progress=progress.reached,
+                on_progress=story.reached,
             )
-            made = await progress.told(load, channel)
+            made = await story.told(load, channel)
             await channel.send({"type": "success", "info": infos.loaded(made)})
 
     return hold
@@ -99,28 +104,27 @@ async def _resolve(office: Office, name: str, kind: Kind) -> Descriptor:
         raise failures.other_kind(name, found.kind, kind) from error
 
 
-async def _make_room(office: Office, channel: Channel) -> None:
-    """A model loaded on the way takes the place of those that were loaded so before, of whichever kind."""
-    if not office.models.settings.evict:
-        return
-    for other in [each for each in office.models.loaded() if each.jit]:
-        info = infos.loaded(other)
-        await office.models.unload(other.identifier)
-        await channel.send({"type": "unloadingOtherJITModel", "info": info})
+class _Story:
+    """How a load goes on, and the messages that tell it. progress: the name of those about it."""
 
-
-class _Progress:
-    """How far a load is, and the messages that tell it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, progress: str) -> None:
+        self.begun = False
+        self._progress = progress
         self._share: float | None = None
-        self._rose = asyncio.Event()
+        self._waiting: list[bytes] = []
+        self._told: float | None = None
+        self._more = asyncio.Event()
+
+    def add(self, message: dict[str, Any]) -> None:
+        """A message that is to be sent; called by whoever loads."""
+        self.begun = True
+        self._waiting.append(msgspec.json.encode(message))
+        self._more.set()
 
     def reached(self, share: float) -> None:
-        """Called by whoever loads."""
+        """How much is loaded; called by whoever loads."""
         self._share = min(max(share, self._share or 0.0), 1.0)
-        self._rose.set()
+        self._more.set()
 
     def again(self) -> bytes | None:
         """The message of where it stands; None before it has begun."""
@@ -128,26 +132,33 @@ class _Progress:
 
     async def told(self, load: Awaitable[Instance], channel: Channel) -> Instance:
         """What `load` gives, telling the channel how it goes on. Ends the load when it is ended itself."""
-        self.reached(0.0)
         loading = asyncio.ensure_future(load)
         try:
             while not loading.done():
-                self._rose.clear()
-                await channel.send(self._message())
-                rose = asyncio.ensure_future(self._rose.wait())
+                more = asyncio.ensure_future(self._more.wait())
                 try:
-                    await asyncio.wait((loading, rose), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait((loading, more), return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    rose.cancel()
+                    more.cancel()
+                await self.tell(channel)
         except BaseException:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
             raise
         return await loading
 
+    async def tell(self, channel: Channel) -> None:
+        """All that has not been told yet."""
+        self._more.clear()
+        waiting, self._waiting = self._waiting, []
+        for message in waiting:
+            await channel.send(message)
+        if self._share is not None and self._share != self._told:
+            self._told = self._share
+            await channel.send(self._message())
+
     def _message(self) -> bytes:
-        message: dict[str, Any] = {"type": self._name, "progress": self._share or 0.0}
-        return msgspec.json.encode(message)
+        return msgspec.json.encode({"type": self._progress, "progress": self._share})
 
 
 def _seconds(milliseconds: float | None) -> float | None:

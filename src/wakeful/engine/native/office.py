@@ -17,12 +17,11 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What all sockets of a server share. loading: held while a model is got or loaded, so that it is loaded once."""
+    """What all sockets of a server share. embedding: so many texts at a time are made vectors."""
 
     models: Models
     uploads: Uploads = field(default_factory=Uploads)
     logs: Logs = field(default_factory=Logs)
-    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     embedding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
 
