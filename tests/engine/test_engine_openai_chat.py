@@ -357,8 +357,8 @@ async def test_finish_reasons(given: dict[str, Any], finish: str) -> None:
 async def test_a_prompt_that_does_not_fit_is_told_so_with_numbers() -> None:
     said = (
         "Trying to keep the first 8 tokens when context the overflows. However, the model is loaded with context "
-        "length of only 5 tokens, which is not enough. Try to load the model with a larger context length, or provide a "
-        "shorter input"
+        "length of only 5 tokens, which is not enough. Try to load the model with a larger context length, or provide "
+        "a shorter input"
     )
     async with served(context_tokens=5) as server:
         whole = await server.chat()

@@ -10,6 +10,7 @@ from wakeful.engine.errors import EngineError
 from wakeful.engine.life.models import Models
 from wakeful.engine.native import routes as native
 from wakeful.engine.openai import routes as openai
+from wakeful.engine.rest import routes as rest
 from wakeful.engine.server import answers, greeting, refusals
 from wakeful.engine.server.conversations import CONVERSATIONS, Conversations
 from wakeful.engine.server.guard import Guard
@@ -74,7 +75,7 @@ async def listening(app: web.Application, settings: ServerSettings) -> AsyncGene
 
 def _interfaces() -> list[Callable[[], list[web.RouteDef]]]:
     """One line for each: `openai/routes.py`, `rest/routes.py`, `native/routes.py` bring their own."""
-    return [greeting.routes, openai.routes, native.routes]
+    return [greeting.routes, openai.routes, rest.routes, native.routes]
 
 
 @web.middleware

@@ -28,6 +28,8 @@ Kind = Literal[
     "not_found",
     "model_not_found",
     "job_not_found",
+    "mcp_connection_error",
+    "plugin_connection_error",
     "too_large",
     "rate_limit",
     "not_implemented",
@@ -51,6 +53,8 @@ _OPENAI_TYPE: dict[Kind, str] = {
 _REST_TYPE: dict[Kind, str] = {
     "model_not_found": "model_not_found",
     "job_not_found": "job_not_found",
+    "mcp_connection_error": "mcp_connection_error",
+    "plugin_connection_error": "plugin_connection_error",
     "not_implemented": "not_implemented",
     "internal_error": "internal_error",
 }
