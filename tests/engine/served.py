@@ -64,10 +64,10 @@ class Server:
     session: aiohttp.ClientSession
     asked: list[Generation] = field(default_factory=list)
 
-    async def post(self, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str) -> Answer:
+    async def post(self, path: str, body: Any = None, *, raw: bytes | None = None, **headers: Any) -> Answer:
         return await self.request("POST", path, body, raw=raw, headers=headers)
 
-    async def get(self, path: str, **headers: str) -> Answer:
+    async def get(self, path: str, **headers: Any) -> Answer:
         return await self.request("GET", path, headers=headers)
 
     async def request(

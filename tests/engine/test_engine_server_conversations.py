@@ -19,6 +19,10 @@ def turn(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
+def files(folder: Path, start: str = "") -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.startswith(start))
+
+
 async def add(kept: Conversations, text: str, previous: str = "") -> str:
     response_id = new_id()
     await kept.keep([turn(text)], response_id=response_id, previous=previous)
@@ -73,7 +77,7 @@ async def test_bytes_are_bounded(where: Path | None) -> None:
     assert len(kept) == 3
     assert await kept.recall(ids[-1])
     if where is not None:
-        assert sum(path.stat().st_size for path in where.iterdir()) <= 1000
+        assert sum(path.stat().st_size for path in files(where)) <= 1000
 
 
 async def test_what_was_not_used_for_long_is_gone(where: Path | None) -> None:
@@ -101,7 +105,7 @@ async def test_age_counts_over_restarts_and_for_the_whole_of_a_conversation(tmp_
     second = await add(before, "2", first)
     alone = await add(before, "3")
     hour_ago_s = time.time() - 3600
-    for path in tmp_path.iterdir():
+    for path in files(tmp_path):
         if second not in path.name:
             os.utime(path, (hour_ago_s, hour_ago_s))
     after = Conversations(keep)
@@ -116,10 +120,10 @@ async def test_files_of_others_and_lost_ones_do_no_harm(tmp_path: Path) -> None:
     kept = Conversations(KeepSettings(folder=tmp_path))
     first = await add(kept, "1")
     second = await add(kept, "2", first)
-    next(path for path in tmp_path.iterdir() if path.name.startswith(first)).unlink()
+    files(tmp_path, first)[0].unlink()
     with pytest.raises(UnknownResponse):
         await kept.recall(second)
-    [file] = [path for path in tmp_path.iterdir() if path.name.startswith(second)]
+    [file] = files(tmp_path, second)
     file.write_text("no JSON")
     with pytest.raises(UnknownResponse):
         await kept.recall(second)

@@ -49,7 +49,7 @@ async def test_without_a_token_only_this_machines_own_names_count(host: str, sta
 )
 async def test_a_page_elsewhere_may_not_use_the_server(headers: dict[str, str], status: int) -> None:
     async with served(settings=OPEN) as server:
-        answer = await server.post(CHAT, {"messages": HI, "model": "m"}, **headers)
+        answer = await server.request("POST", CHAT, {"messages": HI, "model": "m"}, headers=headers)
         assert bool(server.asked) == (status == 200)
     assert answer.status == status
     if status == 403:
