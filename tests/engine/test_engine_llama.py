@@ -149,6 +149,38 @@ async def test_several_at_once_on_one_context(tiny: Path) -> None:
     assert [end_of(pieces).stats.completion_tokens for pieces in ends] == [100] * 4
 
 
+async def test_answers_that_fill_the_context_together_go_on_alone(tiny: Path) -> None:
+    asked = Generation(messages=HELLO, max_tokens=200, sampling=ON_AND_ON)
+    async with running(tiny, parallel=4, context_length=512) as runner:
+        ends = await asyncio.gather(*(all_of(runner.generate(asked)) for _ in range(4)))
+    for pieces in ends:
+        done = end_of(pieces)
+        assert done.stop_reason == "maxPredictedTokensReached"
+        assert done.stats.completion_tokens == 200
+        kinds = [type(piece) for piece in pieces]
+        assert PromptProgress not in kinds[kinds.index(Text) :]
+
+
+async def test_a_rolling_window_outlives_the_context(tiny: Path) -> None:
+    turns = [{"role": "user", "content": f"number {number} " * 8} for number in range(4)]
+    asked = Generation(messages=tuple(turns), max_tokens=700, sampling=ON_AND_ON, overflow="rollingWindow")
+    async with running(tiny, context_length=256) as runner:
+        pieces = await all_of(runner.generate(asked))
+    done = end_of(pieces)
+    assert done.stop_reason == "maxPredictedTokensReached"
+    assert abs(done.stats.completion_tokens - 700) < 10  # a letter may be several tokens, and none is cut in two
+    assert done.stats.prompt_tokens < 256
+
+
+async def test_a_prompt_that_is_too_long_loses_its_middle(tiny: Path) -> None:
+    turns = tuple({"role": "user", "content": f"number {number} " * 20} for number in range(10))
+    asked = Generation(messages=turns, max_tokens=20, sampling=ON_AND_ON, overflow="truncateMiddle")
+    async with running(tiny, context_length=512) as runner:
+        done = end_of(await all_of(runner.generate(asked)))
+    assert 100 < done.stats.prompt_tokens <= 492
+    assert done.stats.completion_tokens == 20
+
+
 async def test_a_model_without_a_file() -> None:
     with pytest.raises(ModelFileError):
         await load_llama(Descriptor(key="m"), LoadConfig(), nobody)

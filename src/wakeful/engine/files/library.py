@@ -19,6 +19,7 @@ from wakeful.engine.llama.facts import template_calls, template_thinks
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _LABEL = re.compile(r"\d+x\d+(\.\d+)?[BM]|\d+(\.\d+)?[BM]", re.IGNORECASE)
 _EMBEDDERS = ("bert", "embed", "t5encoder")
+PILOT_PATH = "wakeful/pilot/pilot.gguf"
 _LOCAL = "local"
 """The publisher of files that lie in no folder of a publisher."""
 
@@ -72,7 +73,7 @@ class Library:
             yield from (_Found(file, called(file, folder)) for file in gguf_files(folder))
         if self._pilot:
             try:
-                yield _Found(pilot_model(), "wakeful/pilot/pilot.gguf")
+                yield _Found(pilot_model(), PILOT_PATH)
             except ModelFileError:
                 return  # an installation without it
 

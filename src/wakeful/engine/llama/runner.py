@@ -2,18 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
+from wakeful.engine.errors import GenerationFailed
 from wakeful.engine.llama.ask import chat_body, plain_body, template_body
 from wakeful.engine.llama.facts import TemplateFacts
 from wakeful.engine.llama.hear import ChatHearing, Hearing, PlainHearing
 from wakeful.engine.llama.link import Link
+from wakeful.engine.llama.pool import Pool
+from wakeful.engine.llama.sofar import SoFar
 from wakeful.engine.llama.supervisor import Engine
+from wakeful.engine.llama.wire import PoolExhausted
 from wakeful.engine.runner.activity import Activity
-from wakeful.engine.runner.pieces import Piece, PromptProgress
+from wakeful.engine.runner.overflow import fitted
+from wakeful.engine.runner.pieces import Done, Piece, PromptProgress
 from wakeful.engine.runner.request import Generation, Message
+
+_MOST_REQUESTS = 1000
+"""For one answer, where the context rolls: no loop is without a bound."""
 
 _TEXTS_AT_ONCE = 32
 """Embeddings in one request: more would only wait inside the engine, where nobody can cancel them."""
@@ -47,6 +56,7 @@ class LlamaRunner:
         self.facts = facts
         self._engine = engine
         self._link = link
+        self._pool = Pool()
         self._one_embedding = asyncio.Lock()  # parallel ones have crashed models
 
     @classmethod
@@ -72,14 +82,16 @@ class LlamaRunner:
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece]:
         """See `Runner`."""
         with self.activity.answer() as answering:
-            hearing, path, body = await self._asked(generation)
-            async with self._link.opened(path, body) as response:
-                while not hearing.done:
-                    data = await self._link.read(response)
-                    for piece in hearing.feed(data):
-                        if not answering.writing and not isinstance(piece, PromptProgress):
-                            answering.wrote()
-                        yield piece
+            asked = await fitted(self, generation)
+            if asked.prompt is None and self.facts.needs_parser(asked):
+                pieces = self._parsed(asked)
+            else:
+                pieces = self._plain(asked)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if not answering.writing and not isinstance(piece, PromptProgress):
+                        answering.wrote()
+                    yield piece
 
     async def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """See `Runner`."""
@@ -108,15 +120,75 @@ class LlamaRunner:
         finally:
             await self._link.close()
 
-    async def _asked(self, generation: Generation) -> tuple[Hearing, str, dict[str, Any]]:
-        """The request that a generation comes to, and who understands its answer."""
-        if generation.prompt is None and self.facts.needs_parser(generation):
-            timed = self.facts.thinks or bool(generation.stop)
-            hearing = ChatHearing(generation.max_tokens, generation.stop)
-            return hearing, "/v1/chat/completions", chat_body(generation, timed=timed)
+    async def _parsed(self, generation: Generation) -> AsyncGenerator[Piece]:
+        """An answer that may hold more than text."""
+        body = chat_body(generation, timed=self.facts.thinks or bool(generation.stop))
+        begun = False
+        for alone in (False, True):
+            try:
+                hearing = ChatHearing(generation.max_tokens, generation.stop)
+                async with self._pool.turn(alone=alone):
+                    async with aclosing(self._heard("/v1/chat/completions", body, hearing)) as pieces:
+                        async for piece in pieces:
+                            begun = begun or not isinstance(piece, PromptProgress)
+                            yield piece
+                return
+            except PoolExhausted:
+                if begun or alone:
+                    raise
+
+    async def _plain(self, generation: Generation) -> AsyncGenerator[Piece]:
+        """An answer of text; goes on by itself where the context was full of others' texts, or rolls."""
         prompt = await self._render(generation) if generation.prompt is None else generation.prompt
-        hearing = PlainHearing(generation.max_tokens, probabilities=generation.logprobs is not None)
-        return hearing, "/completion", plain_body(generation, prompt)
+        so_far = SoFar(generation)
+        body = plain_body(generation, prompt)
+        alone = False
+        for _ in range(_MOST_REQUESTS):
+            hearing = PlainHearing(so_far.max_tokens, probabilities=generation.logprobs is not None)
+            done: Done | None = None
+            try:
+                async with self._pool.turn(alone=alone):
+                    async with aclosing(self._heard("/completion", body, hearing)) as pieces:
+                        async for piece in pieces:
+                            if isinstance(piece, Done):
+                                done = piece
+                            elif so_far.passes(piece):
+                                yield piece
+            except PoolExhausted:
+                if alone or not so_far.can_go_on:
+                    raise
+                alone = True
+            if done is not None:
+                if not self._rolls(generation, done, so_far):
+                    yield so_far.whole(done)
+                    return
+                so_far.stopped(done)
+                prompt = await self._rolled(generation, so_far.text)
+            text = "" if done is not None else so_far.text
+            body = plain_body(msgspec.structs.replace(generation, max_tokens=so_far.max_tokens), prompt + text)
+        raise GenerationFailed(f"The answer did not come to an end in {_MOST_REQUESTS} contexts.")
+
+    async def _heard(self, path: str, body: dict[str, Any], hearing: Hearing) -> AsyncGenerator[Piece]:
+        async with self._link.opened(path, body) as response:
+            while not hearing.done:
+                for piece in hearing.feed(await self._link.read(response)):
+                    yield piece
+
+    def _rolls(self, generation: Generation, done: Done, so_far: SoFar) -> bool:
+        full = done.stop_reason == "contextLengthReached"
+        return full and generation.overflow == "rollingWindow" and so_far.can_go_on and so_far.max_tokens != 0
+
+    async def _rolled(self, generation: Generation, text: str) -> str:
+        """The prompt with which an answer goes on that filled the context: of all of it, the end.
+
+        A quarter of the context is free then; of what was said at most a half stays.
+        """
+        context = self.context_tokens
+        last = Generation(prompt=text, overflow="rollingWindow")
+        said = (await fitted(self, last, budget_tokens=context // 2)).prompt or ""
+        left = context * 3 // 4 - len(await self.tokenize(said))
+        before = await fitted(self, generation, budget_tokens=left)
+        return (await self._render(before) if before.prompt is None else before.prompt) + said
 
     async def _render(self, generation: Generation) -> str:
         return (await self._link.post("/apply-template", template_body(generation), _Rendered)).prompt

@@ -147,7 +147,7 @@ CHAT = msgspec.json.Decoder(list[ChatChunk])
 FAULT = msgspec.json.Decoder(FaultBody)
 
 
-class PoolExhausted(GenerationFailed):
+class PoolExhausted(DoesNotFit):
     """Several answers that share one context have filled it together; each could go on alone."""
 
 
@@ -156,7 +156,7 @@ def raised(fault: Fault) -> EngineError:
     if fault.type == "exceed_context_size_error" or fault.n_prompt_tokens:
         return too_long(fault.n_prompt_tokens, fault.n_ctx)
     if "Context size has been exceeded" in fault.message:
-        return PoolExhausted("The context is full: several answers share it.")
+        return PoolExhausted("Context size has been exceeded: several answers share it.")
     if _JINJA in fault.message:
         return NotPossible(
             f"The prompt template of this model refuses the conversation: {fault.message.partition(_JINJA)[2].strip()}"

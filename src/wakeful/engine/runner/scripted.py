@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import re
+import sys
 import time
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ import msgspec
 
 from wakeful.engine.errors import DoesNotFit, UnloadedMeanwhile
 from wakeful.engine.runner.activity import Activity
+from wakeful.engine.runner.overflow import fitted
 from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, PromptProgress, Stats, StopReason, Text
 from wakeful.engine.runner.request import Generation, Message
 
@@ -74,6 +76,7 @@ class ScriptedRunner:
 
     async def _answer(self, generation: Generation) -> AsyncGenerator[Piece]:
         started_s = time.monotonic()
+        generation = await fitted(self, generation)
         prompt = split_tokens(await self._prompt(generation))
         room = self.context_tokens - len(prompt)
         if room < 1:
@@ -91,6 +94,8 @@ class ScriptedRunner:
         await self._wait(reply.first_token_s)
         yield PromptProgress(len(prompt), len(prompt), cached)
         first_token_s = time.monotonic() - started_s
+        if generation.overflow == "rollingWindow":
+            room = sys.maxsize
         limit = room if generation.max_tokens is None else min(room, generation.max_tokens)
         said: list[str] = []
         thought = 0
