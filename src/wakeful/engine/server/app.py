@@ -8,6 +8,7 @@ from aiohttp import web
 
 from wakeful.engine.errors import EngineError
 from wakeful.engine.life.models import Models
+from wakeful.engine.native import discovery
 from wakeful.engine.native import routes as native
 from wakeful.engine.openai import routes as openai
 from wakeful.engine.rest import routes as rest
@@ -68,6 +69,8 @@ async def listening(app: web.Application, settings: ServerSettings) -> AsyncGene
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         host, port = runner.addresses[0][:2]
+        if settings.discoverable:
+            await discovery.announce(runner)
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     finally:
         await runner.cleanup()

@@ -45,6 +45,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     port: 0 for any that is free
     tokens: of which every request has to show one; () asks for none, which only a loopback `host` may
+    discoverable: LM Studio's own SDKs find it without being told its address, on one of the five ports where they look
     cors: any page may call it, as with LM Studio's switch of that name
     exact: unknown routes get LM Studio's 200 in place of 404, and every answer says `X-Powered-By: Express`
     think_tags: the thinking stays in the text between `<think>` and `</think>`, as with LM Studio's developer
@@ -56,6 +57,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 1234
     tokens: tuple[str, ...] = ()
+    discoverable: bool = False
     cors: bool = False
     exact: bool = False
     think_tags: bool = False
