@@ -23,6 +23,7 @@ from wakeful.lmstudio import (
     NoModelLoaded,
     RetryConfig,
     ServerError,
+    ServerUnreachable,
     StreamBroken,
 )
 
@@ -273,5 +274,5 @@ def test_it_can_be_used_without_pytest() -> None:
     with LMStudioServer() as server:
         assert said(server) == ["You said: hi"]
         assert server.base_url == f"{server.url}/v1"
-    with pytest.raises(Exception, match="refused"):
+    with pytest.raises(ServerUnreachable):
         said(server)

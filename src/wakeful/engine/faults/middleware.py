@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -22,6 +23,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ADMIN_PATH = "/__faults"
 
+SDK_PORTS = (41343, 52993, 16141, 39414, 22931)
+"""Where LM Studio's SDKs look for it when they are told no address, in their order."""
+
 
 def install(app: web.Application, injector: Injector, *, admin_token: str = "") -> None:
     """Let a plan reach all that an application answers. admin_token: "" for no admin endpoint."""
@@ -36,9 +40,19 @@ def install(app: web.Application, injector: Injector, *, admin_token: str = "") 
     app.middlewares.insert(0, meet)
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens. found_at: also at this port, one of those where LM Studio's SDKs look by themselves."""
+
+    url: str
+    found_at: int | None = None
+
+
 @asynccontextmanager
-async def listening(app: web.Application, settings: ServerSettings, injector: Injector) -> AsyncGenerator[str]:
-    """Serve an application with `injector` installed; gives its address."""
+async def listening(
+    app: web.Application, settings: ServerSettings, injector: Injector, *, discoverable: bool = False
+) -> AsyncGenerator[Address]:
+    """Serve an application with `injector` installed. Raises OSError where the port is taken."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -51,10 +65,20 @@ async def listening(app: web.Application, settings: ServerSettings, injector: In
     try:
         await listener.start()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"http://{host}:{listener.port}"
+        found_at = await _listen_where_sdks_look(runner) if discoverable else None
+        yield Address(f"http://{host}:{listener.port}", found_at)
     finally:
         await listener.stop()
         await runner.cleanup()
+
+
+async def _listen_where_sdks_look(runner: web.AppRunner) -> int | None:
+    """At the first of their ports that is free; None where LM Studio and others have them all."""
+    for port in SDK_PORTS:
+        with suppress(OSError):
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            return port
+    return None
 
 
 async def _meet(request: web.Request, handler: Handler, injector: Injector) -> web.StreamResponse:

@@ -14,6 +14,41 @@ from wakeful.engine.runner.scripted import Script, ScriptedRunner
 T = TypeVar("T")
 
 
+def described(
+    key: str,
+    kind: Kind = "llm",
+    max_context_tokens: int = 131072,
+    *,
+    vision: bool = False,
+    tools: bool = True,
+    reasoning: bool = False,
+    publisher: str = "wakeful",
+    quantization: str = "Q4_K_M",
+) -> Descriptor:
+    """A model of which there is no more than a script."""
+    return Descriptor(
+        key=key.casefold(),
+        kind=kind,
+        path=f"{publisher}/{key}/{key}.gguf",
+        publisher=publisher,
+        display_name=key,
+        architecture="scripted",
+        quantization=quantization,
+        bits_per_weight=4.0,
+        max_context_tokens=max_context_tokens,
+        vision=vision,
+        tools=tools,
+        reasoning=reasoning,
+    )
+
+
+SCRIPTED = (
+    described("scripted", vision=True, reasoning=True),
+    described("scripted-embedding", "embedding", 2048, tools=False),
+)
+"""The models that a server has where there is only a script."""
+
+
 class InLoop(Protocol):
     """Awaits something in a server's own loop and gives its result; may be called from any other thread."""
 
@@ -47,8 +82,15 @@ class ServerModels:
         quantization: str = "Q4_K_M",
     ) -> None:
         """One more model on this machine. loaded: it is in memory, too."""
-        self._known[key] = _described(
-            key, kind, max_context_length, vision, tools, reasoning, publisher=publisher, quantization=quantization
+        self._known[key] = described(
+            key,
+            kind,
+            max_context_length,
+            vision=vision,
+            tools=tools,
+            reasoning=reasoning,
+            publisher=publisher,
+            quantization=quantization,
         )
         if loaded:
             self.load(key)
@@ -102,10 +144,7 @@ class ServerModels:
         async def known() -> Sequence[Descriptor]:
             return list(self._known.values())
 
-        self._known = {
-            "scripted": _described("scripted", "llm", 131072, True, True, True),
-            "scripted-embedding": _described("scripted-embedding", "embedding", 2048, False, False, False),
-        }
+        self._known = {each.key: each for each in SCRIPTED}
         self._models = Models(known, faulty(self._load, injector, self._running), self._settings)
         for key in self._known:
             await self._models.load(key)
@@ -118,30 +157,3 @@ class ServerModels:
     def _running(self) -> Models:
         assert self._models is not None, "the server was not started"
         return self._models
-
-
-def _described(
-    key: str,
-    kind: Kind,
-    max_context_tokens: int,
-    vision: bool,
-    tools: bool,
-    reasoning: bool,
-    *,
-    publisher: str = "wakeful",
-    quantization: str = "Q4_K_M",
-) -> Descriptor:
-    return Descriptor(
-        key=key.casefold(),
-        kind=kind,
-        path=f"{publisher}/{key}/{key}.gguf",
-        publisher=publisher,
-        display_name=key,
-        architecture="scripted",
-        quantization=quantization,
-        bits_per_weight=4.0,
-        max_context_tokens=max_context_tokens,
-        vision=vision,
-        tools=tools,
-        reasoning=reasoning,
-    )

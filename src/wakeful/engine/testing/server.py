@@ -220,7 +220,8 @@ class LMStudioServer:
             app = create_app(models, settings)
             install(app, self._injector)
             self._recorder.install(app)
-            async with listening(app, settings, self._injector) as self.url:
+            async with listening(app, settings, self._injector) as address:
+                self.url = address.url
                 up.set()
                 await self._stop.wait()
             await models.close()
