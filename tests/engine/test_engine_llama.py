@@ -184,3 +184,32 @@ async def test_a_prompt_that_is_too_long_loses_its_middle(tiny: Path) -> None:
 async def test_a_model_without_a_file() -> None:
     with pytest.raises(ModelFileError):
         await load_llama(Descriptor(key="m"), LoadConfig(), nobody)
+
+
+async def test_vectors_of_a_model_that_was_made_for_other_things(tiny: Path) -> None:
+    async with running(tiny, kind="embedding", context_length=128) as runner:
+        near, same, far = await runner.embed(["the same words", "the same words", "x"])
+        long = await runner.embed(["word " * 500])
+        many = await runner.embed([f"text {number}" for number in range(70)])
+        assert await runner.embed([]) == []
+    assert near == same
+    assert len(near) == len(far) == len(long[0]) == 64
+    assert abs(sum(each * each for each in near) - 1) < 1e-3
+    assert len(many) == 70
+
+
+async def test_vectors_of_a_model_that_gives_none(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        with pytest.raises(NotPossible, match="embeddings"):
+            await runner.embed(["x"])
+
+
+async def test_a_kept_connection_that_was_closed_is_no_error(tiny: Path) -> None:
+    async with running(tiny) as runner:
+        await runner.tokenize("x")
+        pid = pid_of(runner)
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0)
+        while pid == runner.pid:
+            await asyncio.sleep(0.01)
+        assert await runner.tokenize("x")

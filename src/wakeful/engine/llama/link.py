@@ -22,23 +22,29 @@ _NOTICE_S = 2.0
 """How long after its connections a process may be seen to live before it counts as alive."""
 
 _READ_BYTES = 1 << 18
+_KEPT_S = 3.0
+"""How long a connection is kept without use: the child closes it after five."""
 
 
 class Link:
-    """Speaks to one engine. Each request has a connection of its own: an idle one keeps a thread of the child's."""
+    """Speaks to one engine.
+
+    Answers have a connection each, to be closed in their midst; small questions share two that are kept: more idle
+    ones would keep threads of the child's from those who have something to ask.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._unloaded = False
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def get(self, path: str, kind: type[T]) -> T:
         """Ask, and understand the answer. Raises EngineError."""
         return await self._whole("GET", path, None, kind)
 
-    async def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
-        """Ask, and understand the answer. Raises EngineError."""
-        return await self._whole("POST", path, body, kind)
+    async def post(self, path: str, body: dict[str, Any], kind: type[T], *, long: bool = False) -> T:
+        """Ask, and understand the answer. long: it may take its time. Raises EngineError."""
+        return await self._whole("POST", path, body, kind, kept=not long)
 
     @asynccontextmanager
     async def opened(self, path: str, body: dict[str, Any]) -> AsyncGenerator[aiohttp.ClientResponse]:
@@ -65,32 +71,39 @@ class Link:
 
     async def close(self) -> None:
         """Close what is open."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for session in sessions:
             await session.close()
 
-    async def _whole(self, method: str, path: str, body: dict[str, Any] | None, kind: type[T]) -> T:
-        response = await self._send(method, path, body)
+    async def _whole(
+        self, method: str, path: str, body: dict[str, Any] | None, kind: type[T], *, kept: bool = True
+    ) -> T:
+        response = await self._send(method, path, body, kept=kept)
         try:
             data = await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise await self._why(error) from error
-        finally:
             response.close()
+            raise await self._why(error) from error
+        response.release()
         try:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError as error:
             raise EngineError(f"The model's process gave an answer to {path} that can't be read: {error}.") from error
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> aiohttp.ClientResponse:
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, *, kept: bool = False
+    ) -> aiohttp.ClientResponse:
         await self._ready()
+        data = None if body is None else msgspec.json.encode(body)
         try:
-            response = await self._open_session().request(
-                method,
-                self._engine.base_url + path,
-                data=None if body is None else msgspec.json.encode(body),
-                headers={"Authorization": f"Bearer {self._engine.api_token}", "Content-Type": "application/json"},
-            )
+            try:
+                response = await self._request(method, path, data, kept=kept)
+            except (aiohttp.ServerDisconnectedError, ConnectionError):
+                if not kept:
+                    raise
+                # it may have been closed for idleness just now: a new one tells
+                response = await self._request(method, path, data, kept=False)
         except (aiohttp.ClientError, OSError) as error:
             raise await self._why(error) from error
         if response.status == 200:
@@ -115,17 +128,30 @@ class Link:
         if self._unloaded:
             raise self._end()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+    async def _request(self, method: str, path: str, data: bytes | None, *, kept: bool) -> aiohttp.ClientResponse:
+        return await self._session(kept=kept).request(
+            method,
+            self._engine.base_url + path,
+            data=data,
+            headers={"Authorization": f"Bearer {self._engine.api_token}", "Content-Type": "application/json"},
+        )
+
+    def _session(self, *, kept: bool) -> aiohttp.ClientSession:
+        if (session := self._sessions.get(kept)) is None:
+            connector = (
+                aiohttp.TCPConnector(limit=2, keepalive_timeout=_KEPT_S)
+                if kept
+                else aiohttp.TCPConnector(limit=0, force_close=True)
+            )
+            session = self._sessions[kept] = aiohttp.ClientSession(
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
                 read_bufsize=_READ_BYTES,
                 auto_decompress=False,
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
             )
-        return self._session
+        return session
 
     async def _why(self, error: Exception | None) -> EngineError:
         """What a broken connection means: an unloaded model, a dead process, or neither."""

@@ -108,7 +108,7 @@ class LlamaRunner:
             for at in range(0, len(texts), _TEXTS_AT_ONCE):
                 async with self._one_embedding:
                     inputs = [await self._cut(text) for text in texts[at : at + _TEXTS_AT_ONCE]]
-                    answer = await self._link.post("/v1/embeddings", {"input": inputs}, _Vectors)
+                    answer = await self._link.post("/v1/embeddings", {"input": inputs}, _Vectors, long=True)
                 vectors += [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
         return vectors
 
