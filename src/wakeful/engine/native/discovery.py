@@ -1,7 +1,5 @@
 """How LM Studio's SDKs find a server that they were given no address of: on one of five ports, by its greeting."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
 PORTS = (41343, 52993, 16141, 39414, 22931)
@@ -10,9 +8,9 @@ PORTS = (41343, 52993, 16141, 39414, 22931)
 _HOST = "127.0.0.1"
 
 
-async def announce(runner: web.AppRunner, ports: Sequence[int] = PORTS) -> int:
+async def announce(runner: web.AppRunner) -> int:
     """Let the server listen on the first of these ports that is free, too; gives it. Raises OSError if none is."""
-    for port in ports:
+    for port in PORTS:
         site = web.TCPSite(runner, _HOST, port)
         try:
             await site.start()
@@ -20,5 +18,5 @@ async def announce(runner: web.AppRunner, ports: Sequence[int] = PORTS) -> int:
             continue
         return int(runner.addresses[-1][1])
     raise OSError(
-        f"None of the ports on which LM Studio's SDKs look for a server is free: {', '.join(map(str, ports))}."
+        f"None of the ports on which LM Studio's SDKs look for a server is free: {', '.join(map(str, PORTS))}."
     )
