@@ -33,6 +33,9 @@ _CRASHES_TO_FAIL = 5
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
+_SMALL_BYTES = 64 * 1024 * 1024
+"""Up to here one thread is quick enough."""
+
 _OVERHEAD_BYTES = 150 * 1024 * 1024
 """What the engine takes beside weights and context; 45 MB were measured with a model of 0.2 MB."""
 
@@ -95,7 +98,7 @@ class Engine:
 
     model: a GGUF file; None for the pilot model
     context_tokens: at most what the model was trained for is used
-    threads: None for one per physical core, at most 8
+    threads: None for what suits its size, see `default_threads`
     prompt_cache_mib: memory for what was read of other prompts; None for two contexts, at most a tenth of what is
         free, so that a question in between does not cost the mind its prefix
     port: 0 for any; a restarted engine keeps its port where that is possible, else `base_url` changes
@@ -252,7 +255,7 @@ class Engine:
             model=str(model),
             name=model.stem,
             context_tokens=context_tokens,
-            threads=self._threads or default_threads(),
+            threads=self._threads or default_threads(self._size_bytes),
             port=self._port,
             api_token=secrets.token_urlsafe(24),
             gpu_layers=self._gpu_layers,
@@ -330,14 +333,16 @@ class Engine:
             _log.exception("A subscriber of the engine failed at %r", event)
 
 
-def default_threads() -> int:
-    """One per physical core, at most 8: more make small models slower, and the owner needs cores too."""
-    return max(1, min(8, psutil.cpu_count(logical=False) or os.cpu_count() or 1))
+def default_threads(size_bytes: int) -> int:
+    """Threads for a model of that size: one for a small one, else one fewer than there are cores, at most 8.
 
-
-def _prompt_cache_mib(context_bytes: int) -> int:
-    """At least 16, for engines whose header does not tell what a context takes."""
-    return max(16, min(2 * context_bytes, available_bytes() // 10) // 2**20 + 1)
+    llama.cpp's threads wait for each other by spinning, so that on a busy machine, which is when a mind is wanted,
+    each waits for whichever the system lets run last. Measured with the pilot model on two cores that 17 others
+    wanted: 0.2 to 0.4 s for an answer with one thread, 23 to 32 s with two.
+    """
+    if size_bytes < _SMALL_BYTES:
+        return 1
+    return max(1, min(8, (psutil.cpu_count(logical=False) or os.cpu_count() or 1) - 1))
 
 
 def _check_memory(model: Path, size_bytes: int, header: GGUFHeader, context_tokens: int) -> None:
