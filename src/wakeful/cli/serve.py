@@ -135,6 +135,7 @@ class _Serving:
             tokens=self._tokens,
             cors=options.cors,
             exact=options.exact,
+            discoverable=options.discoverable,
             stop_wait_s=_STOP_S,
         )
         life = LifeSettings(
@@ -153,7 +154,7 @@ class _Serving:
                 install(app, injector, admin_token=self._admin_token)
             if options.log_requests:
                 Recorder(keep=0, on_answer=self.said.request).install(app)
-            serving = listening(app, settings, injector, discoverable=options.discoverable)
+            serving = listening(app, settings, injector)
             try:
                 address = await stack.enter_async_context(serving)
             except OSError as error:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from wakeful.engine.faults.door import Listener
 from wakeful.engine.faults.injector import MET, WIRE_KINDS, Injector
 from wakeful.engine.faults.model import ROUTE
 from wakeful.engine.faults.plan import HangUp, Status
+from wakeful.engine.native.discovery import announce
 from wakeful.engine.server import answers, refusals
 from wakeful.engine.server.refusals import Refused
 from wakeful.engine.server.settings import ServerSettings
@@ -22,9 +23,6 @@ from wakeful.engine.server.settings import ServerSettings
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ADMIN_PATH = "/__faults"
-
-SDK_PORTS = (41343, 52993, 16141, 39414, 22931)
-"""Where LM Studio's SDKs look for it when they are told no address, in their order."""
 
 
 def install(app: web.Application, injector: Injector, *, admin_token: str = "") -> None:
@@ -49,9 +47,7 @@ class Address:
 
 
 @asynccontextmanager
-async def listening(
-    app: web.Application, settings: ServerSettings, injector: Injector, *, discoverable: bool = False
-) -> AsyncGenerator[Address]:
+async def listening(app: web.Application, settings: ServerSettings, injector: Injector) -> AsyncGenerator[Address]:
     """Serve an application with `injector` installed. Raises OSError where the port is taken."""
     runner = web.AppRunner(
         app,
@@ -65,20 +61,18 @@ async def listening(
     try:
         await listener.start()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        found_at = await _listen_where_sdks_look(runner) if discoverable else None
-        yield Address(f"http://{host}:{listener.port}", found_at)
+        yield Address(f"http://{host}:{listener.port}", await _announced(runner) if settings.discoverable else None)
     finally:
         await listener.stop()
         await runner.cleanup()
 
 
-async def _listen_where_sdks_look(runner: web.AppRunner) -> int | None:
-    """At the first of their ports that is free; None where LM Studio and others have them all."""
-    for port in SDK_PORTS:
-        with suppress(OSError):
-            await web.TCPSite(runner, "127.0.0.1", port).start()
-            return port
-    return None
+async def _announced(runner: web.AppRunner) -> int | None:
+    """Where SDKs find it by themselves; None where LM Studio and others have all ports for that."""
+    try:
+        return await announce(runner)
+    except OSError:
+        return None
 
 
 async def _meet(request: web.Request, handler: Handler, injector: Injector) -> web.StreamResponse:
