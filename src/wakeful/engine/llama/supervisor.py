@@ -345,6 +345,11 @@ def default_threads(size_bytes: int) -> int:
     return max(1, min(8, (psutil.cpu_count(logical=False) or os.cpu_count() or 1) - 1))
 
 
+def _prompt_cache_mib(context_bytes: int) -> int:
+    """At least 16, for engines whose header does not tell what a context takes."""
+    return max(16, min(2 * context_bytes, available_bytes() // 10) // 2**20 + 1)
+
+
 def _check_memory(model: Path, size_bytes: int, header: GGUFHeader, context_tokens: int) -> None:
     """Refuse what can't fit: the engine itself would try for minutes, and push everything else out."""
     needed = size_bytes + header.cache_bytes(context_tokens) + _OVERHEAD_BYTES
