@@ -353,6 +353,25 @@ async def test_a_server_that_stops_breaks_off_what_takes_too_long() -> None:
         await until(lambda: instance.users == 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not there")
+def test_on_uvloop_it_is_the_same() -> None:
+    import uvloop
+
+    async def main() -> None:
+        async with served(say("x" * 1000)) as server:
+            chunks = (await server.chat(stream=True)).chunks
+            whole = await server.chat()
+            async with socket_to(server) as (reader, writer):
+                writer.write(request({"model": "m", "messages": HI, "stream": True}))
+                await reader.readuntil(b"data: ")
+            [instance] = server.models.loaded()
+            await until(lambda: instance.users == 0)
+        text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+        assert text == whole.json["choices"][0]["message"]["content"] == "x" * 1000
+
+    uvloop.run(main())
+
+
 def test_importing_the_engine_loads_no_server() -> None:
     code = "import sys, wakeful.engine; print([name for name in ('aiohttp.web', 'xllamacpp') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -153,6 +153,21 @@ async def test_however_it_is_used_it_stays_within_its_bounds_and_never_mixes_thi
         assert len(kept) <= 5
 
 
+async def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.write_text("in the way")
+    settings = ServerSettings(port=0, keep=KeepSettings(folder=folder))
+    body = {"model": "m", "input": "Hi"}
+    async with served(settings=settings) as server:
+        whole = await server.post("/v1/responses", body)
+        name, data = (await server.post("/v1/responses", {**body, "stream": True})).events[-1]
+        unkept = await server.post("/v1/responses", {**body, "store": False})
+    said = whole.json["error"]["message"]
+    assert (whole.status, name, unkept.status) == (500, "response.failed", 200)
+    assert said.startswith(f"Conversations can't be kept in {folder}: ")
+    assert data["response"]["error"] == {"code": "server_error", "message": said}
+
+
 async def test_a_restarted_server_goes_on_with_a_conversation(tmp_path: Path) -> None:
     settings = ServerSettings(port=0, keep=KeepSettings(folder=tmp_path))
     async with served(settings=settings) as server:

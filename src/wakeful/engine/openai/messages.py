@@ -39,7 +39,7 @@ def message(instance: Instance, said: Said) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if said.reasoning:
         content.append({"type": "thinking", "thinking": said.reasoning, "signature": ""})
-    if said.text or not said.calls:
+    if said.text or not (said.calls or said.reasoning):
         content.append({"type": "text", "text": said.text})
     content += [
         {"type": "tool_use", "id": each.id, "name": each.name, "input": _input(each.arguments)} for each in said.calls

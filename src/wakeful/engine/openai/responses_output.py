@@ -57,7 +57,7 @@ def output_of(said: Said) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if said.reasoning:
         items.append(reasoning_item(item_id("rs"), said.reasoning, status="completed"))
-    if said.text or not said.calls:
+    if said.text or not (said.calls or said.reasoning):
         items.append(message_item(item_id("msg"), said.text, logprobs_of(said.choices), status="completed"))
     items += [call_item(item_id("fc"), each.id, each.name, each.arguments, status="completed") for each in said.calls]
     items[-1]["status"] = status

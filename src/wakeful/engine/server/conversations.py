@@ -9,7 +9,8 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from wakeful.engine.errors import EngineError
 from wakeful.engine.runner.request import Message
 from wakeful.engine.server.refusals import UnknownResponse
 from wakeful.engine.server.settings import KeepSettings
+
+
+class NotKept(EngineError):
+    """The folder for conversations can't be used: the disk is full, or it is not ours to write."""
 
 
 @dataclass(slots=True)
@@ -51,10 +57,9 @@ class Conversations:
         return self._size_bytes
 
     async def keep(self, new: Sequence[Message], *, response_id: str, previous: str = "") -> None:
-        """Keep what was said: the caller's new messages and the answer, on top of `previous`."""
+        """Keep what was said: the caller's new messages and the answer, on top of `previous`. Raises NotKept."""
         encoded = msgspec.json.encode(list(new))
-        async with self._lock:
-            await self._open()
+        async with self._working():
             if (folder := self._settings.folder) is not None:
                 await asyncio.to_thread(_write, folder / _name(response_id, previous), encoded)
             messages = tuple(new) if folder is None else None
@@ -64,9 +69,8 @@ class Conversations:
             await self._tidy()
 
     async def recall(self, response_id: str) -> tuple[Message, ...]:
-        """All that was said up to this answer, oldest first. Raises UnknownResponse."""
-        async with self._lock:
-            await self._open()
+        """All that was said up to this answer, oldest first. Raises UnknownResponse, NotKept."""
+        async with self._working():
             await self._tidy()
             chain = self._chain(response_id)
             if not chain or self._kept[chain[-1]].previous:  # something below it is gone
@@ -76,6 +80,15 @@ class Conversations:
             for each in reversed(chain):
                 messages += await self._messages(each)
             return tuple(messages)
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncGenerator[None]:
+        async with self._lock:
+            try:
+                await self._open()
+                yield
+            except OSError as error:
+                raise NotKept(f"Conversations can't be kept in {self._settings.folder}: {error.strerror}.") from error
 
     def _chain(self, response_id: str) -> list[str]:
         """This answer and those below it, as far as they are kept."""
