@@ -13,6 +13,7 @@ from scripted_house import House, open_house
 
 from wakeful.engine.native import routes
 from wakeful.engine.runner.scripted import Reply
+from wakeful.engine.server.settings import ServerSettings
 
 
 @pytest.fixture
@@ -201,10 +202,28 @@ async def test_a_channel_whose_parameter_has_the_wrong_form_is_refused(house: Ho
     async with line(house) as opened:
         for creation in (None, {}, {"modelSpecifier": {"type": "x"}}, asked(history={"messages": [{"role": "x"}]})):
             await opened.open("predict", creation)
+            assert (await opened.next())["kind"] == "channelCreationParameterTypeError"
             (refused,) = await opened.rest()
             assert refused["type"] == "channelError"
             assert "Invalid parameter" in refused["error"]["title"]
-        assert "Invalid parameter" in (await opened.call("tokenize", {"specifier": 1}))["error"]["title"]
+        assert (await opened.call("tokenize", {"specifier": 1}))["kind"] == "rpcParameterTypeError"
+        assert "Invalid parameter" in (await opened.next())["error"]["title"]
+
+
+async def test_where_it_is_to_be_exact_what_cannot_be_answered_is_only_warned_of() -> None:
+    async with open_house(settings=ServerSettings(port=0, exact=True)) as house, line(house) as opened:
+        await opened.open("no", None)
+        await opened.open("predict", {})
+        kinds = [(await opened.next())["kind"] for _ in range(2)]
+        kinds += [(await opened.call(endpoint, {}))["kind"] for endpoint in ("no", "tokenize")]
+        await opened.send({"type": "keepAlive"})
+        assert await opened.next() == {"type": "keepAliveAck"}
+    assert kinds == [
+        "channelEndpointUnknown",
+        "channelCreationParameterTypeError",
+        "rpcEndpointUnknown",
+        "rpcParameterTypeError",
+    ]
 
 
 async def test_a_message_that_a_channel_does_not_know_is_warned_of(house: House) -> None:

@@ -77,6 +77,7 @@ class Conversation:
 
     admit: gives why a client is not let in, "" if it is
     most_channels: open at a time
+    exact: what can't be answered is only warned of, as LM Studio does, and its clients wait for an answer in vain
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class Conversation:
         admit: Callable[[frames.Authentication], str],
         *,
         most_channels: int = 256,
+        exact: bool = False,
     ) -> None:
         self.client = ""
         self._namespace = namespace
         self._admit = admit
         self._most_channels = most_channels
+        self._exact = exact
         self._open: set[int] = set()
         self._warned = 0
         self._ended = False
@@ -151,7 +154,7 @@ class Conversation:
         if got.endpoint not in self._namespace.calls:
             error = failures.unknown_endpoint(got.endpoint, self._namespace.name)
             said = f"Received rpcCall for unknown endpoint, endpoint = {got.endpoint[:100]}"
-            return [*self._warn(said, "rpcEndpointUnknown"), Say(frames.rpc_error(got.call_id, error))]
+            return self._unanswerable(said, "rpcEndpointUnknown", frames.rpc_error(got.call_id, error))
         return [Answer(got.endpoint, got.call_id, bytes(got.parameter))]
 
     def _create(self, got: frames.ChannelCreate) -> list[Action]:
@@ -161,12 +164,29 @@ class Conversation:
         if got.endpoint not in self._namespace.channels:
             error = failures.unknown_endpoint(got.endpoint, self._namespace.name)
             said = f"Received channelCreate for unknown endpoint, endpoint = {got.endpoint[:100]}"
-            return [*self._warn(said, "channelEndpointUnknown"), Say(frames.channel_error(got.channel_id, error))]
+            return self._unanswerable(said, "channelEndpointUnknown", frames.channel_error(got.channel_id, error))
         if len(self._open) >= self._most_channels:
             error = failures.plain(f"This connection has {self._most_channels} channels open, which is the most.")
             return [Say(frames.channel_error(got.channel_id, error))]
         self._open.add(got.channel_id)
         return [Open(got.endpoint, got.channel_id, bytes(got.creation_parameter))]
+
+    def bad_parameter(self, call_id: int, endpoint: str, error: Exception) -> list[Action]:
+        """What to do when the parameter of a call does not have the form it should have."""
+        refused = frames.rpc_error(call_id, failures.bad_parameter(endpoint, error))
+        said = f"Received invalid parameter for rpcCall, endpointName = {endpoint}: {_brief(error)}"
+        return self._unanswerable(said, "rpcParameterTypeError", refused)
+
+    def bad_creation(self, channel_id: int, endpoint: str, error: Exception) -> list[Action]:
+        """The same for a channel, which so comes to its end."""
+        self.ended(channel_id)
+        refused = frames.channel_error(channel_id, failures.bad_parameter(endpoint, error))
+        said = f"Received invalid creationParameter for channel, endpointName = {endpoint}: {_brief(error)}"
+        return self._unanswerable(said, "channelCreationParameterTypeError", refused)
+
+    def _unanswerable(self, said: str, kind: str, refused: bytes) -> list[Action]:
+        warned = self._warn(said, kind)
+        return warned if self._exact else [*warned, Say(refused)]
 
     def _stray(self, kind: str, channel_id: int) -> list[Action]:
         return self._warn(f"Received {kind} for unknown channel, channelId = {channel_id}", "channelUnknown")

@@ -80,7 +80,7 @@ async def _talk(request: web.Request) -> web.StreamResponse:
 
     space = _SPACES[request.path.removeprefix("/")]
     outlet = _Outlet(socket)
-    conversation = Conversation(space, admit)
+    conversation = Conversation(space, admit, exact=request.app[SETTINGS].exact)
     watch = asyncio.create_task(_watch(request, conversation, outlet))
     try:
         async with Session(space, request.app[_OFFICE], conversation, outlet) as session:

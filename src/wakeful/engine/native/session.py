@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -107,7 +107,7 @@ class Session:
         try:
             parameter = endpoint.read(action.parameter)
         except frames.BROKEN as error:
-            return await self._last(frames.rpc_error(action.call_id, failures.bad_parameter(action.endpoint, error)))
+            return await self._refuse(self._conversation.bad_parameter(action.call_id, action.endpoint, error))
         try:
             result = await endpoint.answer(self._office, parameter)
             frame = frames.rpc_result(action.call_id, b"" if result is None else _encode(result))
@@ -119,18 +119,25 @@ class Session:
         endpoint, channel_id = self._space.channels[action.endpoint], action.channel_id
         try:
             parameter = endpoint.read(action.parameter)
+        except frames.BROKEN as error:
+            self._channels.pop(channel_id, None)
+            return await self._refuse(self._conversation.bad_creation(channel_id, action.endpoint, error))
+        try:
             await endpoint.hold(self._office, parameter, channel)
             frame = frames.channel_close(channel_id)
         except ConnectionError:
-            return
-        except frames.BROKEN as error:
-            frame = frames.channel_error(channel_id, failures.bad_parameter(action.endpoint, error))
+            return None
         except Exception as error:  # a fence: one channel that fails must not end the others
             frame = frames.channel_error(channel_id, self._told(error, action.endpoint))
         finally:
             self._channels.pop(channel_id, None)
             self._conversation.ended(channel_id)
-        await self._last(frame)
+        return await self._last(frame)
+
+    async def _refuse(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Say):
+                await self._last(action.frame)
 
     async def _last(self, frame: bytes) -> None:
         """The last frame of a task. Where the client is gone, whoever reads the socket finds that out."""
