@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -16,12 +17,13 @@ from wakeful.engine.openai.messages import MessageWriter, message
 from wakeful.engine.openai.responses_input import ResponsesRequest
 from wakeful.engine.openai.responses_output import Shape, output_of
 from wakeful.engine.openai.responses_stream import ResponseWriter
-from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, PromptProgress, Stats, Text
+from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, PromptProgress, Stats, StopReason, Text
 from wakeful.engine.runner.scripted import ScriptedRunner
 
 INSTANCE = Instance(
     identifier="m", model=Descriptor(key="m"), config=LoadConfig(parallel=1), runner=ScriptedRunner(lambda _: "")
 )
+REASONS: list[StopReason] = ["eosFound", "toolCalls", "maxPredictedTokensReached", "stopStringFound"]
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
@@ -35,8 +37,8 @@ def generations(draw: st.DrawFn) -> list[Piece]:
         pieces.append(CallStart(index, str(index), draw(WORDS)))
         arguments = json.dumps(draw(st.dictionaries(WORDS, st.integers() | WORDS, max_size=2)))
         cuts = sorted(draw(st.sets(st.integers(1, len(arguments)), max_size=3)) | {0, len(arguments)})
-        pieces += [CallArguments(index, arguments[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
-    reason = draw(st.sampled_from(["eosFound", "toolCalls", "maxPredictedTokensReached", "stopStringFound"]))
+        pieces += [CallArguments(index, arguments[a:b]) for a, b in pairwise(cuts)]
+    reason = draw(st.sampled_from(REASONS))
     return [*pieces, Done(reason, Stats(prompt_tokens=5, cached_tokens=2, completion_tokens=7, reasoning_tokens=1))]
 
 
@@ -101,6 +103,7 @@ def test_messages(pieces: list[Piece]) -> None:
                 open_at = event["index"]
                 blocks.append(event["content_block"])
             case "content_block_delta":
+                assert open_at is not None
                 assert event["index"] == open_at
                 delta = event["delta"]
                 kind = delta["type"].removesuffix("_delta")
