@@ -146,6 +146,15 @@ async def test_embeddings_as_base64_hold_the_same_numbers() -> None:
     assert list(struct.unpack(f"<{len(raw) // 4}f", raw)) == pytest.approx(plain.json["data"][0]["embedding"])
 
 
+async def test_long_answers_are_not_indented() -> None:
+    async with served() as server:
+        short = await server.post(EMBEDDINGS, {"model": "e", "input": ["fox"] * 2})
+        long = await server.post(EMBEDDINGS, {"model": "e", "input": ["fox"] * 500})
+    assert short.text.startswith('{\n  "object"')
+    assert long.text.startswith('{"object"')
+    assert long.json["data"][499]["embedding"] == short.json["data"][1]["embedding"]
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [

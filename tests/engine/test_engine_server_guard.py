@@ -59,12 +59,26 @@ async def test_a_page_elsewhere_may_not_use_the_server(headers: dict[str, str], 
 async def test_with_cors_any_page_may() -> None:
     async with served(settings=ServerSettings(port=0, cors=True)) as server:
         answer = await server.post(CHAT, {"messages": HI, "model": "m"}, Origin="https://page.example")
-        before = await server.request("OPTIONS", CHAT, headers={"Origin": "https://page.example"})
         stream = await server.post(CHAT, {"messages": HI, "model": "m", "stream": True}, Origin="https://page.example")
-    for each in (answer, before, stream):
+    for each in (answer, stream):
         assert (each.status, each.headers["Access-Control-Allow-Origin"]) == (200, "*")
-    assert before.headers["Access-Control-Allow-Headers"] == "*"
-    assert "POST" in before.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize("tokens", [(), (TOKEN,)])
+async def test_browsers_ask_before_they_show_a_token(tokens: tuple[str, ...]) -> None:
+    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
+    async with served(settings=ServerSettings(port=0, cors=True, tokens=tokens)) as server:
+        plain = await server.request("OPTIONS", CHAT, headers=asked)
+        named = await server.request(
+            "OPTIONS", CHAT, headers={**asked, "Access-Control-Request-Headers": "authorization,content-type"}
+        )
+        refused = await server.post(CHAT, {"messages": HI}, Origin="https://page.example")
+    assert (plain.status, plain.text, plain.headers["Access-Control-Allow-Headers"]) == (204, "", "*")
+    assert named.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    assert "POST" in named.headers["Access-Control-Allow-Methods"]
+    for each in (plain, named, refused):
+        assert each.headers["Access-Control-Allow-Origin"] == "*"
+    assert refused.status == (401 if tokens else 400)
 
 
 async def test_without_cors_there_are_no_such_headers_and_no_preflight() -> None:
@@ -101,8 +115,9 @@ async def test_anthropics_header_counts_where_its_clients_go() -> None:
     async with served(settings=SHUT) as server:
         right = await server.post("/v1/messages", body, x_api_key=TOKEN)
         wrong = await server.post("/v1/messages", body, x_api_key="sk-ant-x")
+        both = await server.post("/v1/messages", body, x_api_key=TOKEN, Authorization="Bearer sk-ant-x")
         bearer = await server.post("/v1/messages", body, Authorization=f"Bearer {TOKEN}")
-    assert (right.status, bearer.status, wrong.status) == (200, 200, 401)
+    assert (right.status, bearer.status, both.status, wrong.status) == (200, 200, 200, 401)
     assert wrong.json["error"]["type"] == "authentication_error"
 
 

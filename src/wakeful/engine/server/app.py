@@ -23,8 +23,7 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_CORS = {"Access-Control-Allow-Origin": "*"}
-_PREFLIGHT = {"Access-Control-Allow-Methods": "GET,HEAD,PUT,PATCH,POST,DELETE", "Access-Control-Allow-Headers": "*"}
+_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 
 
 def create_app(models: Models, settings: ServerSettings | None = None) -> web.Application:
@@ -105,7 +104,10 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _unknown(request: web.Request) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     if request.method == "OPTIONS" and settings.cors:
-        return await answers.whole(request, {}, headers=_PREFLIGHT)
+        # `*` would not stand for `Authorization`.
+        wanted = request.headers.get("Access-Control-Request-Headers", "*")
+        allowed = {"Access-Control-Allow-Methods": _METHODS, "Access-Control-Allow-Headers": wanted}
+        return await answers.wire_of(request).whole(204, allowed, b"")
     said = {"error": f"Unexpected endpoint or method. ({request.method} {request.path})"}
     return await answers.whole(request, said, status=200 if settings.exact else 404)
 
@@ -114,6 +116,6 @@ async def _say_who(request: web.Request, response: web.StreamResponse) -> None:
     settings = request.app[SETTINGS]
     response.headers["Keep-Alive"] = f"timeout={settings.keepalive_s:g}"
     if settings.cors:
-        response.headers.update(_CORS)
+        response.headers["Access-Control-Allow-Origin"] = "*"
     if settings.exact:
         response.headers["X-Powered-By"] = "Express"

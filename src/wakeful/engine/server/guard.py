@@ -61,16 +61,17 @@ class Guard:
                 kind="forbidden",
                 code="origin_not_allowed",
             )
-        if self._tokens and request.path not in OPEN_PATHS + SOCKET_PATHS:
+        asked_before = self._cors and request.method == "OPTIONS"  # what browsers ask before they show a token
+        if self._tokens and not asked_before and request.path not in OPEN_PATHS + SOCKET_PATHS:
             self._check_token(request)
 
     def _check_token(self, request: web.Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        shown = token.strip() if scheme.casefold() == "bearer" else ""
-        if not shown and request.path.startswith("/v1/messages"):
-            shown = request.headers.get("x-api-key", "").strip()
-        if not self.knows(shown):
-            raise Refused(_UNKNOWN if shown else _NONE_GIVEN, kind="unauthorized", code="invalid_api_key")
+        shown = [token.strip()] if scheme.casefold() == "bearer" else []
+        if request.path.startswith("/v1/messages"):
+            shown.append(request.headers.get("x-api-key", "").strip())
+        if not any(map(self.knows, shown)):
+            raise Refused(_UNKNOWN if any(shown) else _NONE_GIVEN, kind="unauthorized", code="invalid_api_key")
 
     def knows(self, token: str) -> bool:
         """Whether it is one of the tokens; takes as long whichever it is."""
