@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from wakeful.engine.errors import EngineError
-from wakeful.engine.files.names import DownloadRefused, Wanted, chosen, partial, target, wanted
+from wakeful.engine.files.catalog import is_candidate
+from wakeful.engine.files.names import DownloadRefused, Wanted, chosen, is_plain, partial, target, wanted
 from wakeful.engine.files.origins import Offered, Origin, OriginFailed, origin_of
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ JobStatus = Literal["downloading", "paused", "completed", "failed", "already_dow
 """LM Studio's own words."""
 
 _TRIES = 5
+_MOST_OFFERS = 50
 _FIRST_PAUSE_S = 0.5
 _SPEED_OVER_S = 3.0
 _TOLD_EVERY_S = 0.25
@@ -113,6 +115,31 @@ class Downloads:
         self._jobs[job.id] = job
         self._begin(job, offered)
         return job
+
+    async def search(self, term: str) -> list[str]:
+        """Repositories that have this in their name, as `publisher/repository`, and the one that is called so."""
+        if self._origin is None:
+            return []
+        try:
+            found = [each for each in await self._origin.repositories() if term.casefold() in each.casefold()]
+            if not found and term:
+                asked = wanted(term)
+                await self._origin.names(asked)
+                found.append(f"{asked.publisher}/{asked.repository}")
+        except (DownloadRefused, OriginFailed, OSError):
+            return []
+        return found
+
+    async def offers(self, model: str) -> list[Offered]:
+        """The models of a repository, one for each file or first part of one. Raises DownloadRefused."""
+        asked = wanted(model)
+        if self._origin is None:
+            raise DownloadRefused("No place is configured from which models can be downloaded.")
+        try:
+            names = [name for name in await self._origin.names(asked) if is_plain(name) and is_candidate(name)]
+            return [await self._origin.offer(asked, name) for name in sorted(names)[:_MOST_OFFERS]]
+        except (OriginFailed, OSError) as error:
+            raise DownloadRefused(f"{asked.name} can't be looked at: {error}") from error
 
     def job(self, job_id: str) -> Job:
         """The job of this number. Raises NoSuchJob."""

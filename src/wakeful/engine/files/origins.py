@@ -39,6 +39,10 @@ class OriginFailed(Exception):
 class Origin(Protocol):
     """A place that has repositories of models. Raises OriginFailed, DownloadRefused and OSError."""
 
+    async def repositories(self) -> list[str]:
+        """All that it has, as `publisher/repository`; empty where that can't be told."""
+        ...
+
     async def names(self, wanted: Wanted) -> list[str]:
         """The files of a repository."""
         ...
@@ -72,6 +76,10 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    async def repositories(self) -> list[str]:
+        """See `Origin`."""
+        return await asyncio.to_thread(self._repositories)
+
     async def names(self, wanted: Wanted) -> list[str]:
         """See `Origin`."""
         return await asyncio.to_thread(self._names, wanted)
@@ -96,6 +104,10 @@ class Folder:
     def _path(self, wanted: Wanted, file: str) -> Path:
         return self._root / wanted.publisher / wanted.repository / file
 
+    def _repositories(self) -> list[str]:
+        files = self._root.glob("*/*/*.gguf")
+        return sorted({file.parent.relative_to(self._root).as_posix() for file in files})
+
     def _names(self, wanted: Wanted) -> list[str]:
         try:
             return os.listdir(self._path(wanted, ""))
@@ -119,6 +131,10 @@ class Mirror:
     def __init__(self, base: str) -> None:
         self._base = base.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
+
+    async def repositories(self) -> list[str]:
+        """See `Origin`; a mirror has no list of them."""
+        return []
 
     async def names(self, wanted: Wanted) -> list[str]:
         """See `Origin`."""

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from wakeful.engine.errors import EngineError, EngineMissing, EngineStopped, ModelFileError, NotEnoughMemory
-from wakeful.engine.files.catalog import available_bytes, pilot_model
-from wakeful.engine.files.gguf import GGUFHeader, read_header
+from wakeful.engine.errors import EngineError, EngineMissing, EngineStopped, ModelFileError
+from wakeful.engine.files.catalog import parts_of, pilot_model
+from wakeful.engine.files.gguf import read_header
 from wakeful.engine.llama.child import ChildSettings, Options
+from wakeful.engine.llama.memory import check_memory, estimate, prompt_cache_mib
 from wakeful.engine.llama.process import PORT_TAKEN, EngineProcess, exit_words
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, Timeouts
 
@@ -35,9 +36,6 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
 _SMALL_BYTES = 64 * 1024 * 1024
 """Up to here one thread is quick enough."""
-
-_OVERHEAD_BYTES = 150 * 1024 * 1024
-"""What the engine takes beside weights and context; 45 MB were measured with a model of 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +241,15 @@ class Engine:
         header = read_header(model)
         if not header.thinks and not self._options.embedding:
             raise ModelFileError(f"{model.name} ({header.architecture}) can't hold a conversation.")
-        self._size_bytes = model.stat().st_size
+        self._size_bytes = sum(part.stat().st_size for part in parts_of(model) if part.exists())
         context_tokens = self._context_wanted
         if header.context_tokens:
             context_tokens = min(context_tokens, header.context_tokens)
-        _check_memory(model, self._size_bytes, header, context_tokens)
-        prompt_cache_mib = self._prompt_cache_mib
-        if prompt_cache_mib is None:
-            prompt_cache_mib = _prompt_cache_mib(header.cache_bytes(context_tokens))
+        needed = estimate(header, self._size_bytes, context_tokens, self._options)
+        check_memory(model, needed, context_tokens)
+        cache_mib = self._prompt_cache_mib
+        if cache_mib is None:
+            cache_mib = prompt_cache_mib(needed.context_bytes)
         return ChildSettings(
             model=str(model),
             name=model.stem,
@@ -259,7 +258,7 @@ class Engine:
             port=self._port,
             api_token=secrets.token_urlsafe(24),
             gpu_layers=self._gpu_layers,
-            prompt_cache_mib=prompt_cache_mib,
+            prompt_cache_mib=cache_mib,
             parent_pid=os.getpid(),
             options=self._options,
         )
@@ -343,19 +342,3 @@ def default_threads(size_bytes: int) -> int:
     if size_bytes < _SMALL_BYTES:
         return 1
     return max(1, min(8, (psutil.cpu_count(logical=False) or os.cpu_count() or 1) - 1))
-
-
-def _prompt_cache_mib(context_bytes: int) -> int:
-    """At least 16, for engines whose header does not tell what a context takes."""
-    return max(16, min(2 * context_bytes, available_bytes() // 10) // 2**20 + 1)
-
-
-def _check_memory(model: Path, size_bytes: int, header: GGUFHeader, context_tokens: int) -> None:
-    """Refuse what can't fit: the engine itself would try for minutes, and push everything else out."""
-    needed = size_bytes + header.cache_bytes(context_tokens) + _OVERHEAD_BYTES
-    available = available_bytes()
-    if needed > available:
-        raise NotEnoughMemory(
-            f"{model.name} with a context of {context_tokens:,} tokens needs some {needed / 1e9:.1f} GB "
-            f"of memory; {available / 1e9:.1f} GB are free."
-        )
