@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 from msgspec.structs import replace
 
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.models import Models, OnProgress
 from wakeful.engine.life.settings import LoadConfig
@@ -110,6 +111,14 @@ async def load(model: Descriptor, config: LoadConfig, on_progress: OnProgress) -
     return Runner(script, context_tokens=min(config.context_length or 8192, model.max_context_tokens))
 
 
+def offered(folder: Path) -> Downloads:
+    """A place that has the model that the suite looks for; it will lie in no place where models are looked for."""
+    place = folder / "there" / "lmstudio-community" / "SmolLM2-135M-Instruct-GGUF"
+    place.mkdir(parents=True)
+    (place / "SmolLM2-135M-Instruct-Q4_K_M.gguf").write_bytes(b"GGUF")
+    return Downloads(folder / "here", str(folder / "there"))
+
+
 async def run(checkout: Path, arguments: Sequence[str], report: Path) -> None:
     environment = os.environ | {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -129,7 +138,8 @@ async def run(checkout: Path, arguments: Sequence[str], report: Path) -> None:
         "--timeout=60",
     )
     warnings = ("-W", "ignore::pytest.PytestRemovedIn10Warning")  # it was written for an earlier pytest
-    async with serving(Models(known, load), ServerSettings(port=0, discoverable=True, exact=True)):
+    settings = ServerSettings(port=0, discoverable=True, exact=True)
+    async with serving(Models(known, load), settings, offered(report.parent)):
         for command in (load_models, (*suite, *warnings, f"--junit-xml={report}", *arguments)):
             process = await asyncio.create_subprocess_exec(*command, cwd=checkout, env=environment)
             await process.wait()

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.models import Models, OnProgress
 from wakeful.engine.life.settings import LifeSettings, LoadConfig
@@ -62,6 +63,7 @@ async def open_house(
     life: LifeSettings | None = None,
     settings: ServerSettings | None = None,
     known: tuple[Descriptor, ...] = (CHAT, EYES, VECTORS),
+    downloads: Downloads | None = None,
 ) -> AsyncGenerator[House]:
     async def list_known() -> tuple[Descriptor, ...]:
         return known
@@ -83,7 +85,7 @@ async def open_house(
 
     models = Models(list_known, load, life)
     house = House(models)
-    async with serving(models, settings or ServerSettings(port=0)) as url:
+    async with serving(models, settings or ServerSettings(port=0), downloads) as url:
         house.url = url
         try:
             yield house

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.life.models import Models
 from wakeful.engine.native.channel import Channel
 from wakeful.engine.native.logs import Logs
@@ -17,9 +18,14 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What all sockets of a server share. embedding: so many texts at a time are made vectors."""
+    """What all sockets of a server share.
+
+    downloads: None where there is no place to download from
+    embedding: so many texts at a time are made vectors
+    """
 
     models: Models
+    downloads: Downloads | None = None
     uploads: Uploads = field(default_factory=Uploads)
     logs: Logs = field(default_factory=Logs)
     embedding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))

@@ -13,7 +13,7 @@ from wakeful.engine.native.namespaces import namespaces
 from wakeful.engine.native.office import Office
 from wakeful.engine.native.session import Session
 from wakeful.engine.server.guard import SOCKET_PATHS
-from wakeful.engine.server.keys import MODELS, SETTINGS
+from wakeful.engine.server.keys import DOWNLOADS, MODELS, SETTINGS
 from wakeful.engine.server.refusals import Refused
 
 AUTHENTICATION_S = 10.0
@@ -35,7 +35,7 @@ def routes() -> list[web.RouteDef]:
 
 def prepare(app: web.Application) -> None:
     """Give an application what the routes share."""
-    app[_OFFICE] = Office(app[MODELS])
+    app[_OFFICE] = Office(app[MODELS], app.get(DOWNLOADS))
     app[_ADMISSION] = Admission(app[SETTINGS].tokens)
     app[_SOCKETS] = weakref.WeakSet()
     app.on_shutdown.append(_close_all)

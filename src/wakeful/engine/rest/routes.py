@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from wakeful.engine.rest import chat, lifecycle, v0
+from wakeful.engine.rest import chat, downloads, lifecycle, v0
 
 
 def routes() -> list[web.RouteDef]:
@@ -16,5 +16,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/api/v1/models", lifecycle.list_models),
         web.post("/api/v1/models/load", lifecycle.load),
         web.post("/api/v1/models/unload", lifecycle.unload),
+        web.post("/api/v1/models/download", downloads.start),
+        web.get("/api/v1/models/download/status/{job_id}", downloads.status),
         web.post("/api/v1/chat", chat.create),
     ]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from wakeful.engine.errors import EngineError
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.life.models import Models
 from wakeful.engine.native import discovery
 from wakeful.engine.native import routes as native
@@ -15,7 +16,7 @@ from wakeful.engine.rest import routes as rest
 from wakeful.engine.server import answers, greeting, refusals
 from wakeful.engine.server.conversations import CONVERSATIONS, Conversations
 from wakeful.engine.server.guard import Guard
-from wakeful.engine.server.keys import GUARD, MODELS, SETTINGS
+from wakeful.engine.server.keys import DOWNLOADS, GUARD, MODELS, SETTINGS
 from wakeful.engine.server.refusals import Refused
 from wakeful.engine.server.settings import ServerSettings
 
@@ -26,13 +27,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 
 
-def create_app(models: Models, settings: ServerSettings | None = None) -> web.Application:
-    """The whole server as an application of aiohttp. Raises Unguarded."""
+def create_app(
+    models: Models, settings: ServerSettings | None = None, downloads: Downloads | None = None
+) -> web.Application:
+    """The whole server as an application of aiohttp. Raises Unguarded.
+
+    downloads: brings further models; None for none. It is the caller's to close, as the models are
+    """
     settings = settings or ServerSettings()
     app = web.Application(middlewares=[_answer], client_max_size=settings.limits.body_bytes)
     app[MODELS] = models
     app[SETTINGS] = settings
     app[GUARD] = Guard(settings)
+    if downloads is not None:
+        app[DOWNLOADS] = downloads
     app[CONVERSATIONS] = Conversations(settings.keep)
     app[answers.WIRE] = answers.Wire
     app.on_response_prepare.append(_say_who)
@@ -44,13 +52,15 @@ def create_app(models: Models, settings: ServerSettings | None = None) -> web.Ap
 
 
 @asynccontextmanager
-async def serving(models: Models, settings: ServerSettings | None = None) -> AsyncGenerator[str]:
+async def serving(
+    models: Models, settings: ServerSettings | None = None, downloads: Downloads | None = None
+) -> AsyncGenerator[str]:
     """A server that listens, by its address such as `http://127.0.0.1:1234`; it is gone after the block.
 
     The models are the caller's to close.
     """
     settings = settings or ServerSettings()
-    async with listening(create_app(models, settings), settings) as url:
+    async with listening(create_app(models, settings, downloads), settings) as url:
         yield url
 
 

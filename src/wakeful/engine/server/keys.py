@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.life.models import Models
 from wakeful.engine.server.guard import Guard
 from wakeful.engine.server.settings import ServerSettings
@@ -9,3 +10,5 @@ from wakeful.engine.server.settings import ServerSettings
 MODELS: web.AppKey[Models] = web.AppKey("models", Models)
 SETTINGS: web.AppKey[ServerSettings] = web.AppKey("settings", ServerSettings)
 GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
+DOWNLOADS: web.AppKey[Downloads] = web.AppKey("downloads", Downloads)
+"""Missing where there is no place to download from."""
