@@ -60,6 +60,11 @@ THINKING = """{%- for m in messages %}
 
 {% endif %}{% endif %}"""
 
+PLAIN = """{%- for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+
 REFUSING = """{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}
 {{- raise_exception('System message must be at the beginning.') }}{% endif %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>

@@ -5,16 +5,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from chain_gguf import REFUSING, THINKING, write_chain_gguf
+from chain_gguf import PLAIN, REFUSING, THINKING, write_chain_gguf
 from hypothesis import given
 from hypothesis import strategies as st
 from running import HELLO, all_of, end_of, running, text_of
 
 from wakeful.engine.errors import DoesNotFit, GenerationFailed, NotPossible
+from wakeful.engine.llama.default_tools import CallReader, explained
 from wakeful.engine.llama.hear import ChatHearing, PlainHearing
 from wakeful.engine.llama.stops import StopScanner
 from wakeful.engine.llama.wire import Fault, PoolExhausted, raised
-from wakeful.engine.runner.pieces import CallArguments, CallStart, Piece, Text
+from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, Stats, Text
 from wakeful.engine.runner.request import Generation
 
 WEATHER = (
@@ -67,6 +68,80 @@ async def test_a_conversation_with_calls_and_results_is_understood(tmp_path: Pat
     assert "<tool_response>\nrain" in rendered
     assert "<tools>" in rendered
     assert text_of(pieces) == "It rains"
+
+
+async def test_a_model_that_knows_no_tools_is_told_of_them(tmp_path: Path) -> None:
+    words = (
+        "Let me see. [TOOL",
+        "_REQUEST]",
+        '{"name": "weather", ',
+        '"arguments": {"city": "Rome"}}',
+        "[END_TOOL_REQUEST]",
+    )
+    async with running(write_chain_gguf(tmp_path / "m.gguf", words, template=PLAIN)) as runner:
+        prompt = await runner.render(HELLO, WEATHER)
+        pieces = await all_of(runner.generate(Generation(messages=HELLO, tools=WEATHER)))
+        unasked = await all_of(runner.generate(Generation(messages=HELLO, tools=WEATHER, tool_choice="none")))
+    assert "weather" in prompt
+    assert "[TOOL_REQUEST]" in prompt
+    (start,) = [piece for piece in pieces if isinstance(piece, CallStart)]
+    (arguments,) = [piece for piece in pieces if isinstance(piece, CallArguments)]
+    assert (start.name, json.loads(arguments.text)) == ("weather", {"city": "Rome"})
+    assert text_of(pieces) == "Let me see. "
+    assert end_of(pieces).stop_reason == "toolCalls"
+    assert text_of(unasked).endswith("[END_TOOL_REQUEST]")
+
+
+async def test_a_model_that_knows_no_tools_can_be_made_to_call_one(tiny: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"const": {"a": 1}}}}]
+    async with running(tiny) as runner:
+        pieces = await all_of(
+            runner.generate(Generation(messages=HELLO, tools=tuple(tools), tool_choice="required", max_tokens=300))
+        )
+    assert [piece.name for piece in pieces if isinstance(piece, CallStart)] == ["f"]
+    assert [json.loads(piece.text) for piece in pieces if isinstance(piece, CallArguments)] == [{"a": 1}]
+
+
+CALLED = st.sampled_from(
+    (
+        '[TOOL_REQUEST]{"name": "weather", "arguments": {"city": "Lyon"}}[END_TOOL_REQUEST]',
+        "[TOOL_REQUEST]no JSON[END_TOOL_REQUEST]",
+        '[TOOL_REQUEST]{"name": "unknown"}[END_TOOL_REQUEST]',
+        "[TOOL_REQUEST]cut off",
+        "[TOOL",
+        "just text ",
+        "[END_TOOL_REQUEST]",
+    )
+)
+
+
+@given(st.lists(CALLED, max_size=4), st.lists(st.integers(0, 200), max_size=8))
+def test_calls_are_read_however_the_text_is_split(parts: list[str], cuts: list[int]) -> None:
+    text = "".join(parts)
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    reader, whole = CallReader(WEATHER), CallReader(WEATHER)
+    done = Done("eosFound", Stats())
+    split = [each for start, end in pairwise(edges) for each in reader.take(Text(text[start:end]))] + reader.take(done)
+    once = whole.take(Text(text)) + whole.take(done)
+    assert text_of(split) == text_of(once)
+    assert _arguments(split) == _arguments(once)
+    assert end_of(split) == end_of(once)
+    if "cut off" not in text and "[TOOL[" not in text:
+        assert len(_arguments(once)) == sum("Lyon" in part for part in parts)
+    assert sum(each.tokens for each in split if isinstance(each, Text | CallArguments)) <= len(edges) - 1
+
+
+def _arguments(pieces: list[Piece]) -> list[str]:
+    return [piece.text for piece in pieces if isinstance(piece, CallArguments)]
+
+
+def test_calls_and_results_become_text() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lyon"}'}}
+    turns = [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "content": "rain"}]
+    system, asked, result = explained(turns, WEATHER, must=True)
+    assert "must call" in system["content"]
+    assert asked["content"] == '[TOOL_REQUEST]{"name": "weather", "arguments": {"city": "Lyon"}}[END_TOOL_REQUEST]'
+    assert result == {"role": "user", "content": "[TOOL_RESULT]rain[END_TOOL_RESULT]"}
 
 
 async def test_thinking_is_told_from_the_answer(tmp_path: Path) -> None:

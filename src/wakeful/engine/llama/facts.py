@@ -45,6 +45,11 @@ class TemplateFacts(msgspec.Struct):
     def __post_init__(self) -> None:
         self.thinks = template_thinks(self.chat_template)
 
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the template itself tells the model of tools."""
+        return self.chat_template_caps.supports_tools
+
     def needs_parser(self, generation: Generation) -> bool:
         """Whether the answer may hold more than text, or the question does.
 

@@ -9,6 +9,7 @@ import msgspec
 
 from wakeful.engine.errors import GenerationFailed
 from wakeful.engine.llama.ask import chat_body, plain_body, template_body
+from wakeful.engine.llama.default_tools import CallReader, without_tools
 from wakeful.engine.llama.facts import TemplateFacts
 from wakeful.engine.llama.hear import ChatHearing, Hearing, PlainHearing
 from wakeful.engine.llama.link import Link
@@ -83,6 +84,11 @@ class LlamaRunner:
         """See `Runner`."""
         with self.activity.answer() as answering:
             asked = await fitted(self, generation)
+            reader: CallReader | None = None
+            if asked.tools and not self.facts.calls_tools:
+                required = asked.tool_choice == "required"
+                reader = None if asked.tool_choice == "none" else CallReader(asked.tools, only=required)
+                asked = without_tools(asked)
             if asked.prompt is None and self.facts.needs_parser(asked):
                 pieces = self._parsed(asked)
             else:
@@ -91,11 +97,16 @@ class LlamaRunner:
                 async for piece in pieces:
                     if not answering.writing and not isinstance(piece, PromptProgress):
                         answering.wrote()
-                    yield piece
+                    if reader is None:
+                        yield piece
+                    else:
+                        for each in reader.take(piece):
+                            yield each
 
     async def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """See `Runner`."""
-        return await self._render(Generation(messages=tuple(messages), tools=tuple(tools)))
+        asked = Generation(messages=tuple(messages), tools=tuple(tools))
+        return await self._render(asked if self.facts.calls_tools else without_tools(asked))
 
     async def tokenize(self, text: str) -> list[int]:
         """See `Runner`. Words that are special to the model are its special tokens, as in a prompt."""

@@ -6,31 +6,31 @@ from collections.abc import Sequence
 class StopScanner:
     """Fed with pieces of a text, it gives what surely stands before any stop string.
 
-    found: the stop string that was met, "" for none so far; nothing of the text follows on it
+    held: what was kept back; found: the stop string that was met, "" for none so far; nothing of the text follows on it
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = [stop for stop in stops if stop]
-        self._held: str = ""
+        self.held: str = ""
         self.found: str = ""
 
     def feed(self, piece: str) -> str:
         """What can be said now. It keeps back what may be the beginning of a stop string."""
         if self.found:
             return ""
-        text = self._held + piece
+        text = self.held + piece
         hits = sorted((text.find(stop), len(stop), stop) for stop in self._stops if stop in text)
         if hits:
             at, _, self.found = hits[0]
-            self._held = ""
+            self.held = ""
             return text[:at]
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - keep :]
+        self.held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
     def end(self) -> str:
         """What was kept back, now that nothing follows."""
-        held, self._held = self._held, ""
+        held, self.held = self.held, ""
         return held
 
 
