@@ -248,12 +248,12 @@ async def test_what_is_ready_together_goes_out_together() -> None:
         app[WIRE] = Counting
         await server.models.load("m")
         [instance] = server.models.loaded()
-        instance.runner = PieceRunner([*text("a", "b", "c"), done()])
+        instance.runner = PieceRunner([*text(*"abcdefghijklmnopqrstuvwxyz"), done()])
         async with listening(app, ServerSettings(port=0)) as url:
             server.url = url
             chunks = (await server.chat(stream=True)).chunks
-    assert len(chunks) == 4
-    assert len(writes) == 1
+    assert len(chunks) == 27
+    assert len(writes) < 10  # two, unless the machine takes its time between events
 
 
 async def test_a_wire_that_wants_each_event_gets_each_and_may_wait() -> None:
