@@ -128,11 +128,16 @@ async def served(
     settings: ServerSettings | None = None,
     life: LifeSettings | None = None,
     context_tokens: int = 8192,
+    architecture: str = "llama",
 ) -> AsyncGenerator[Server]:
     """Models `m` and `other` for chat and `e` for embeddings, each loaded when it is asked for."""
 
     async def known() -> Sequence[Descriptor]:
-        return (Descriptor(key="m"), Descriptor(key="other"), Descriptor(key="e", kind="embedding"))
+        return (
+            Descriptor(key="m", architecture=architecture),
+            Descriptor(key="other"),
+            Descriptor(key="e", kind="embedding"),
+        )
 
     async def load(model: Descriptor, config: LoadConfig, on_progress: OnProgress) -> Runner:
         del model, config, on_progress

@@ -387,6 +387,14 @@ async def test_a_generation_without_an_end_is_an_error_and_no_answer() -> None:
     assert (whole.status, whole.json) == (400, {"error": "The model stopped without an end."})
 
 
+async def test_the_thinking_of_gpt_oss_has_its_own_name() -> None:
+    async with served(say("So.", reasoning="Hm"), architecture="gpt-oss") as server:
+        message = (await server.chat()).json["choices"][0]["message"]
+        chunks = (await server.chat(stream=True)).chunks
+    assert message == {"role": "assistant", "content": "So.", "reasoning": "Hm", "tool_calls": []}
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "reasoning": "Hm"}
+
+
 async def test_think_tags_stay_in_the_text_when_the_setting_says_so() -> None:
     settings = ServerSettings(port=0, think_tags=True)
     async with served(say("So.", reasoning="Hm"), settings=settings) as server:

@@ -97,7 +97,7 @@ def completion(instance: Instance, said: Said, *, think_tags: bool = False) -> d
     if reasoning and think_tags:
         message["content"] = f"<think>{reasoning}</think>{text}"
     elif reasoning:
-        message["reasoning_content"] = reasoning
+        message[_reasoning_field(instance)] = reasoning
     message["tool_calls"] = [
         {"type": "function", "id": each.id, "function": {"name": each.name, "arguments": each.arguments}}
         for each in said.calls
@@ -153,7 +153,7 @@ class ChatWriter:
         choice = self._head + b',"choices":[{"index":0,"delta":'
         self._choice = choice
         self._content = choice + b'{"role":"assistant","content":'
-        self._reasoning = choice + b'{"role":"assistant","reasoning_content":'
+        self._reasoning = choice + b'{"role":"assistant","%b":' % _reasoning_field(instance).encode()
         self._tail = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 
     def begin(self) -> bytes:
@@ -206,6 +206,11 @@ class ChatWriter:
         if self._with_usage:
             last += self._head + b',"choices":[],"usage":' + _encode(usage(done.stats)) + b"}\n\n"
         return last + DONE
+
+
+def _reasoning_field(instance: Instance) -> str:
+    """LM Studio has another name for the thinking of OpenAI's own model, since 0.3.23."""
+    return "reasoning" if instance.model.architecture == "gpt-oss" else "reasoning_content"
 
 
 def _call_start(piece: CallStart) -> dict[str, Any]:
