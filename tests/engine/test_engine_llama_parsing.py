@@ -210,9 +210,9 @@ def test_a_stop_string_is_found_however_the_text_is_split(parts: list[str], stop
     scanner = StopScanner(stops)
     said = "".join(map(scanner.feed, parts)) + scanner.end()
     text = "".join(parts)
-    first = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
-    assert said == text[:first]
-    assert (scanner.found != "") == (first is not None)
+    whole = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text]
+    assert said == (text[: min(whole)[1]] if whole else text)
+    assert (scanner.found != "") == bool(whole)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ class StopScanner:
         if self.found:
             return ""
         text = self.held + piece
-        hits = sorted((text.find(stop), len(stop), stop) for stop in self._stops if stop in text)
+        hits = [(text.find(stop) + len(stop), text.find(stop), stop) for stop in self._stops if stop in text]
         if hits:
-            at, _, self.found = hits[0]
+            # the one that is whole first, since the next piece of the text can't be waited for
+            _, at, self.found = min(hits)
             self.held = ""
             return text[:at]
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)
