@@ -150,7 +150,7 @@ async def test_what_else_is_asked_of_models(house: House) -> None:
         usage = await opened.call("estimateModelUsage", {"modelKey": "chatty", "loadConfigStack": {"layers": []}})
         memory = usage["result"]["memory"]
         assert usage["result"]["passesGuardrails"] is True
-        assert memory["totalBytes"] == memory["modelBytes"] + memory["contextBytes"] > 1_000_000
+        assert memory["totalBytes"] == memory["modelBytes"] + memory["contextBytes"] == 1_000_000
         missing = await opened.call("estimateModelUsage", {"modelKey": "none", "loadConfigStack": {"layers": []}})
         assert missing["error"]["displayData"]["code"] == "generic.pathNotFound"
         draft = await opened.call("preloadDraftModel", {"specifier": CHATTY, "draftModelKey": "eyes"})

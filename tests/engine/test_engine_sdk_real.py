@@ -6,6 +6,8 @@ from typing import Any
 
 import lmstudio as lms
 import pytest
+from native_line import line
+from scripted_house import House
 
 from wakeful.engine.files.library import Library
 from wakeful.engine.life.models import Models
@@ -85,3 +87,16 @@ async def test_our_client_over_the_sdk_asks_a_real_model(url: str) -> None:
         result = await native.respond(text, config=SHORT)
         assert result.text
         assert result.usage.completion_tokens
+
+
+async def test_what_a_model_will_take_is_estimated() -> None:
+    models = Models(Library(lmstudio=False).known, load_llama)
+    (pilot,) = await models.known()
+    layers = [{"layerName": "apiOverride", "config": {"fields": [{"key": "llm.load.contextLength", "value": 512}]}}]
+    async with serving(models, ServerSettings(port=0)) as url, line(House(models, url)) as opened:
+        answer = await opened.call("estimateModelUsage", {"modelKey": pilot.key, "loadConfigStack": {"layers": layers}})
+    memory = answer["result"]["memory"]
+    assert memory["modelBytes"] == pilot.size_bytes
+    assert memory["totalBytes"] == memory["modelBytes"] + memory["contextBytes"]
+    assert memory["confidence"] == "high"
+    assert answer["result"]["passesGuardrails"] is True

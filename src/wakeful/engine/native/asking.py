@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from wakeful.engine.errors import NoSuchModel, NotPossible
+from wakeful.engine.files.catalog import available_bytes
 from wakeful.engine.life.descriptor import Kind
+from wakeful.engine.llama import memory
 from wakeful.engine.native import failures, history, infos
 from wakeful.engine.native.config import Stack, base_prediction, load_config, load_fields
 from wakeful.engine.native.history import History
@@ -173,19 +175,22 @@ def _estimate(kind: Kind) -> Callable[[Office, Estimate], Awaitable[Any]]:
         except NoSuchModel as error:
             raise failures.no_such_file(asked.model_key, error.known) from error
         config = load_config(asked.load_config_stack, kind)
-        context = context_bytes(config.context_length or office.models.settings.context_length, model.size_bytes)
+        if model.file is None:  # a scripted model takes no more than it says
+            needed = memory.Estimate(model.size_bytes, 0, 0)
+        else:
+            needed = await memory.estimate_load(model, config)
+        context = needed.context_bytes + needed.overhead_bytes
         on_gpu = 1.0 if config.gpu is None else config.gpu
-        total = model.size_bytes + context
-        memory = {
-            "confidence": "low",
-            "modelVramBytes": round(model.size_bytes * on_gpu),
+        told = {
+            "confidence": "low" if model.file is None else "high",
+            "modelVramBytes": round(needed.model_bytes * on_gpu),
             "contextVramBytes": round(context * on_gpu),
-            "totalVramBytes": round(total * on_gpu),
-            "modelBytes": model.size_bytes,
+            "totalVramBytes": round(needed.total_bytes * on_gpu),
+            "modelBytes": needed.model_bytes,
             "contextBytes": context,
-            "totalBytes": total,
+            "totalBytes": needed.total_bytes,
         }
-        return {"memory": memory, "passesGuardrails": True}
+        return {"memory": told, "passesGuardrails": needed.total_bytes <= available_bytes()}
 
     return answer
 
@@ -204,9 +209,3 @@ def _count_tokens(kind: Kind) -> Callable[[Office, OfText], Awaitable[Any]]:
         return {"tokenCount": len(await instance.runner.tokenize(asked.input_string))}
 
     return answer
-
-
-def context_bytes(tokens: int, model_bytes: int) -> int:
-    """A guess at what the context takes: models of 4 GB at 4 bits keep some 128 KB for a token, others in proportion
-    to the root of their size (layers and width grow alike)."""
-    return round(tokens * 131_072 * (model_bytes / 4e9) ** 0.5)
