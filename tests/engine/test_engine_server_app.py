@@ -322,10 +322,12 @@ async def test_a_bug_of_ours_is_told_as_such_and_logged(caplog: pytest.LogCaptur
 
     async with served(script) as server:
         whole = await server.chat()
+        streamed = await server.chat(stream=True)
         messages = await server.post("/v1/messages", {"model": "m", "messages": HI})
         assert (await server.get("/lmstudio-greeting")).status == 200
     assert (whole.status, whole.json["error"]["message"]) == (500, "Internal error")
     assert (messages.status, messages.json["error"]["type"]) == (500, "api_error")
+    assert streamed.events == [("error", {"error": {"message": "Internal error"}, "message": "Internal error"})]
     assert "this is a bug, please report it" in caplog.text
     assert "RuntimeError: a bug" in caplog.text
 

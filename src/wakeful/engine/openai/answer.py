@@ -1,5 +1,6 @@
 """From a request to its answer, whatever its form: a model is taken, asked, listened to, and given back."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from wakeful.engine.server.sse import EventStream, ReaderGone
 _COMFORT_S = 10.0
 """A comment now and then while a long prompt is read keeps proxies from hanging up. The original sends none."""
 
+
+_log = logging.getLogger(__name__)
 
 _NO_END = "The model stopped without an end."
 
@@ -144,6 +147,11 @@ async def streamed(
                     await _write(pieces if keep is None else _kept(pieces, keep), writing, stream, comfort=comfort)
             except EngineError as error:
                 await stream.send(writing.failed(error))
+            except ReaderGone:
+                raise
+            except Exception:
+                _log.exception("%s %s failed; this is a bug, please report it", request.method, request.path)
+                await stream.send(writing.failed(GenerationFailed("Internal error")))
     return await stream.end()
 
 

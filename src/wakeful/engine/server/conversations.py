@@ -161,7 +161,7 @@ def _name(response_id: str, previous: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people say to a model is theirs
     beside = path.with_suffix(".part")
     beside.write_bytes(data)
     beside.replace(path)
