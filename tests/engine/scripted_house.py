@@ -85,9 +85,9 @@ async def open_house(
 
     models = Models(list_known, load, life)
     house = House(models)
-    async with serving(models, settings or ServerSettings(port=0), downloads) as url:
-        house.url = url
-        try:
+    try:
+        async with serving(models, settings or ServerSettings(port=0), downloads) as url:
+            house.url = url
             yield house
-        finally:
-            await models.close()
+    finally:
+        await models.close()
