@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -87,6 +88,18 @@ async def test_a_reader_that_sleeps_holds_the_model_up_and_is_left(
             while instance.users:
                 await asyncio.sleep(0.01)
     assert written < 10_000
+
+
+async def test_a_client_that_does_not_answer_does_not_hold_the_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "GOODBYE_S", 0.05)
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house())
+        async with line(house, "system") as opened:
+            await opened.call("version")
+            connection: Any = opened.socket._conn
+            connection.transport.pause_reading()
+            async with asyncio.timeout(5):  # aiohttp itself would wait for ten seconds
+                await stack.aclose()
 
 
 async def test_a_bug_of_ours_ends_one_channel_and_is_logged(

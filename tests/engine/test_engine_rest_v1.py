@@ -97,6 +97,10 @@ async def test_a_load_is_told_and_is_not_idempotent(house: House) -> None:
     status, embedding = await ask(house, "models/load", {"model": "vectors", "echo_load_config": True})
     assert (embedding["type"], embedding["load_config"]) == ("embedding", {"context_length": 2048})
     assert [each.ttl_s for each in house.models.loaded()] == [None] * 3
+    body = {"model": "eyes", "parallel": 2, "num_experts": 3, "offload_kv_cache_to_gpu": False}
+    status, more = await ask(house, "models/load", {**body, "echo_load_config": True})
+    del body["model"]
+    assert more["load_config"] == {"context_length": 4096, **body}
     assert await ask(house, "models/unload", {"instance_id": "chatty:2"}) == (200, {"instance_id": "chatty:2"})
     status, gone = await ask(house, "models/unload", {"instance_id": "chatty:2"})
     assert (status, gone["error"]["type"]) == (404, "model_not_found")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncGenerator
@@ -14,8 +15,10 @@ from scripted_house import House, open_house
 
 from wakeful.engine.runner.request import Generation
 from wakeful.engine.runner.scripted import Call, Reply
+from wakeful.engine.server.settings import ServerSettings
 
 HERE = Path(__file__).parent / "js"
+TOKEN = "sk-lm-abcDEF78:abcDEF7890abcDEF7890"
 INSTALL_S = 100
 CALL_S = 60
 
@@ -39,10 +42,15 @@ async def house() -> AsyncGenerator[House]:
         yield opened
 
 
-async def does(house: House, sdk: Path, what: str) -> Any:
+async def does(house: House, sdk: Path, what: str, token: str = "", complaint: str = "") -> Any:
+    """What the script prints. complaint: what the SDK is to write to its log, "" for nothing."""
     url = house.url.replace("http:", "ws:")
     process = await asyncio.create_subprocess_exec(
-        "node", "calls.mjs", url, what, cwd=sdk, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *("node", "calls.mjs", url, what),
+        cwd=sdk,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"LM_API_TOKEN": token},
     )
     try:
         async with asyncio.timeout(CALL_S):
@@ -52,7 +60,8 @@ async def does(house: House, sdk: Path, what: str) -> Any:
             process.kill()
             await process.wait()
     assert process.returncode == 0, errors.decode()
-    assert not errors, errors.decode()
+    assert complaint in errors.decode()
+    assert bool(complaint) is bool(errors), errors.decode()
     return json.loads(out)
 
 
@@ -169,3 +178,11 @@ async def test_what_is_not_there_is_told(house: House, sdk: Path) -> None:
     told = await does(house, sdk, "misses")
     assert all(text != "no error" for text in told.values())
     assert "none" in told["load"]
+
+
+async def test_a_token_opens_a_server_that_asks_for_one(sdk: Path) -> None:
+    async with open_house(settings=ServerSettings(port=0, tokens=(TOKEN,))) as house:
+        assert (await does(house, sdk, "lists", TOKEN))["loaded"] == ["chatty"]
+        wrong = "sk-lm-abcDEF78:abcDEF7890abcDEF7891"
+        told = await does(house, sdk, "refused", wrong, "Invalid LM Studio API token")
+        assert told["error"] != "no error"

@@ -162,6 +162,9 @@ const doings = {
     const blind = await client.llm.load("chatty", { verbose: false });
     return { content, blind: await failure(blind.respond(chat).result()) };
   },
+  async refused() {
+    return { error: await failure(client.llm.listLoaded()) };
+  },
   async misses() {
     return {
       load: await failure(client.llm.load("none", { verbose: false })),

@@ -22,6 +22,9 @@ AUTHENTICATION_S = 10.0
 STALLED_S = 60.0
 """A client that reads nothing for so long, while we have something to say, is left."""
 
+GOODBYE_S = 1.0
+"""For clients to answer when the server stops."""
+
 _SPACES = namespaces()
 _OFFICE: web.AppKey[Office] = web.AppKey("native_office", Office)
 _ADMISSION: web.AppKey[Admission] = web.AppKey("native_admission", Admission)
@@ -114,5 +117,13 @@ async def _watch(request: web.Request, conversation: Conversation, outlet: _Outl
 
 
 async def _close_all(app: web.Application) -> None:
-    for socket in set(app[_SOCKETS]):
-        await socket.close(code=aiohttp.WSCloseCode.GOING_AWAY, message=b"The server stops.")
+    """Say goodbye to all at once; who does not answer is left."""
+    goodbyes = [
+        asyncio.ensure_future(socket.close(code=aiohttp.WSCloseCode.GOING_AWAY, message=b"The server stops."))
+        for socket in set(app[_SOCKETS])
+    ]
+    if goodbyes:
+        _, silent = await asyncio.wait(goodbyes, timeout=GOODBYE_S)
+        for each in silent:
+            each.cancel()
+        await asyncio.gather(*goodbyes, return_exceptions=True)
