@@ -6,17 +6,20 @@ It prints its URL when it is ready, and ends with its standard input.
 """
 
 import asyncio
+import importlib
+import importlib.util
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wakeful.engine.files.gguf import read_header
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.models import Models
 from wakeful.engine.life.settings import LoadConfig
 from wakeful.engine.llama.load import load_llama
-from wakeful.engine.runner.scripted import ScriptedRunner
+from wakeful.engine.llama.memory import prompt_cache_mib
 from wakeful.engine.server.app import serving
 
 KEY = "measured"
@@ -24,16 +27,15 @@ KEY = "measured"
 
 def bare(file: str, threads: int, streams: int, context: int) -> None:
     """llama.cpp's own listener, with the settings that ours gives its child."""
-    import xllamacpp as untyped
-
-    xllamacpp: Any = untyped
+    xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = file
     params.model_alias = {KEY}
     params.n_ctx, params.n_parallel, params.kv_unified = context, streams, True
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_threads_http = streams + 3
-    params.ui, params.verbosity, params.cache_ram_mib = False, 1, 64
+    params.ui, params.verbosity = False, 1
+    params.cache_ram_mib = prompt_cache_mib(read_header(Path(file)).cache_bytes(context))
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()
@@ -56,22 +58,6 @@ async def ours(file: str, threads: int, streams: int, context: int) -> None:
         await models.close()
 
 
-async def scripted() -> None:
-    """Ours, with a model that says what it is told to."""
-
-    async def known() -> Sequence[Descriptor]:
-        return [Descriptor(key=KEY)]
-
-    async def load(model: Descriptor, config: LoadConfig, on_progress: object) -> ScriptedRunner:
-        return ScriptedRunner(lambda _: "hello")
-
-    models = Models(known, load)
-    await models.load(KEY)
-    async with serving(models) as url:
-        print(url, flush=True)
-        await _stdin_ends()
-
-
 async def _stdin_ends() -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -86,21 +72,14 @@ async def _stdin_ends() -> None:
 
 def main() -> None:
     """See the module."""
-    kind, *rest = sys.argv[1:]
-    run = asyncio.run
-    if "--uvloop" in rest:
-        import uvloop
-
-        rest.remove("--uvloop")
-        run = uvloop.run
-    if kind == "scripted":
-        run(scripted())
-        return
-    file, threads, streams, context = rest[0], int(rest[1]), int(rest[2]), int(rest[3])
+    kind, file, threads, streams, context = sys.argv[1:]
     if kind == "bare":
-        bare(file, threads, streams, context)
-    else:
-        run(ours(file, threads, streams, context))
+        bare(file, int(threads), int(streams), int(context))
+        return
+    # on uvloop where it is installed, as `wakeful serve` does it
+    factory = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(ours(file, int(threads), int(streams), int(context)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,20 @@
-"""Writes a llama model of random weights and a realistic size: real inference at a realistic speed, meaningless words."""
+"""Writes a llama model of random weights and a realistic size: real inference at a realistic speed, no sense."""
 
+import importlib
 import math
 import random
 import struct
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from engine.tiny_gguf import byte_alphabet, fact, text
+_ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(_ROOT / "tests" / "engine"))  # the tests' writer of GGUF files belongs to no package
+_tiny: Any = importlib.import_module("tiny_gguf")
+_fact: Callable[[str, object], bytes] = _tiny.fact
+_text: Callable[[str], bytes] = _tiny.text
+_byte_alphabet: Callable[[], list[str]] = _tiny.byte_alphabet
 
 _WIDTH, _LAYERS, _HEADS, _INNER, _VOCABULARY = 640, 10, 10, 1792, 16_000
 _BLOCK = 65_536
@@ -13,7 +22,7 @@ _BLOCK = 65_536
 
 def write_random_gguf(path: Path) -> Path:
     """Some 70 million weights as 16-bit floats."""
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *byte_alphabet()]
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *_byte_alphabet()]
     tokens += [f"w{number}" for number in range(_VOCABULARY - len(tokens))]
     told: dict[str, object] = {
         "general.architecture": "llama",
@@ -39,11 +48,11 @@ def write_random_gguf(path: Path) -> Path:
     }
     shapes = _shapes()
     head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(told))
-    head += b"".join(fact(key, value) for key, value in told.items())
+    head += b"".join(_fact(key, value) for key, value in told.items())
     at = 0
     for name, shape in shapes:
         kind = 0 if len(shape) == 1 else 1
-        head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, at)
+        head += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, at)
         size = math.prod(shape) * (4 if kind == 0 else 2)
         at += size + -size % 32
     rng = random.Random(0)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import aclosing
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from wakeful.engine.files.catalog import pilot_model
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.settings import LoadConfig
 from wakeful.engine.llama.load import load_llama
+from wakeful.engine.llama.runner import LlamaRunner
 from wakeful.engine.runner.pieces import PromptProgress, Text
 from wakeful.engine.runner.request import Generation, Sampling
 
@@ -184,6 +186,28 @@ async def test_a_prompt_that_is_too_long_loses_its_middle(tiny: Path) -> None:
 async def test_a_model_without_a_file() -> None:
     with pytest.raises(ModelFileError):
         await load_llama(Descriptor(key="m"), LoadConfig(), nobody)
+
+
+async def test_many_answers_that_are_broken_off_leave_the_model_usable(tiny: Path) -> None:
+    async def some(runner: LlamaRunner, pieces: int) -> None:
+        async with aclosing(runner.generate(Generation(messages=HELLO, sampling=ON_AND_ON))) as answer:
+            async for _ in answer:
+                pieces -= 1
+                if pieces < 0:
+                    return
+
+    async with running(tiny, parallel=4) as runner:
+        for number in range(10):
+            asking = [asyncio.ensure_future(some(runner, 3 * number + each)) for each in range(4)]
+            if number % 2:
+                await asyncio.sleep(0)  # cancelled wherever each of them happens to be
+                for task in asking:
+                    task.cancel()
+            await asyncio.wait(asking)
+        assert runner.activity.status == "idle"
+        asked = Generation(messages=HELLO, max_tokens=5, sampling=ON_AND_ON)
+        ends = await asyncio.gather(*(all_of(runner.generate(asked)) for _ in range(4)))
+        assert [end_of(pieces).stats.completion_tokens for pieces in ends] == [5] * 4
 
 
 async def test_vectors_of_a_model_that_was_made_for_other_things(tiny: Path) -> None:
