@@ -58,8 +58,8 @@ def events_of(writer: Writer, pieces: list[Piece]) -> list[Any]:
 
 @given(pieces=generations())
 def test_chat(pieces: list[Piece]) -> None:
-    whole = completion(INSTANCE, said_of(pieces))
-    chunks = events_of(ChatWriter(INSTANCE, with_usage=True), pieces)
+    whole = completion(INSTANCE, said_of(pieces), 1.0)
+    chunks = events_of(ChatWriter(INSTANCE, 1.0, with_usage=True), pieces)
     *said, last, used = chunks
     texts: dict[str, str] = defaultdict(str)
     calls: list[dict[str, Any]] = []
@@ -83,8 +83,8 @@ def test_chat(pieces: list[Piece]) -> None:
 
 @given(pieces=generations())
 def test_think_tags(pieces: list[Piece]) -> None:
-    whole = completion(INSTANCE, said_of(pieces), think_tags=True)
-    chunks = events_of(ChatWriter(INSTANCE, think_tags=True), pieces)
+    whole = completion(INSTANCE, said_of(pieces), 1.0, think_tags=True)
+    chunks = events_of(ChatWriter(INSTANCE, 1.0, think_tags=True), pieces)
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
     assert text == whole["choices"][0]["message"]["content"]
 
@@ -127,7 +127,7 @@ def test_messages(pieces: list[Piece]) -> None:
 @given(pieces=generations())
 def test_responses(pieces: list[Piece]) -> None:
     said = said_of(pieces)
-    shape = Shape(ResponsesRequest(), "resp_x", "m")
+    shape = Shape(ResponsesRequest(), "resp_x", "m", lambda: 1.0)
     whole = shape.ended(output_of(said), said.done)
     events = events_of(ResponseWriter(shape), pieces)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))

@@ -19,7 +19,8 @@ from wakeful.engine.runner.request import Generation
 from wakeful.engine.runner.scripted import ScriptedRunner
 from wakeful.engine.server.answers import WIRE, Wire
 from wakeful.engine.server.app import create_app, listening
-from wakeful.engine.server.settings import Limits, ServerSettings
+from wakeful.engine.server.keys import CLOCK
+from wakeful.engine.server.settings import KeepSettings, Limits, ServerSettings
 
 LIMIT_S = 10.0
 
@@ -353,6 +354,31 @@ async def test_a_server_that_stops_breaks_off_what_takes_too_long() -> None:
             await answer
         [instance] = outer.models.loaded()
         await until(lambda: instance.users == 0)
+
+
+async def test_answers_are_dated_by_the_servers_clock() -> None:
+    now_s = 1000.0
+    keep = KeepSettings(age_s=100)
+    async with served() as server:
+        app = create_app(server.models, ServerSettings(port=0, keep=keep))
+        app[CLOCK] = lambda: now_s
+        async with listening(app, ServerSettings(port=0)) as url:
+            server.url = url
+            dated = [
+                (await server.chat()).json["created"],
+                (await server.chat(stream=True)).chunks[0]["created"],
+                (await server.post("/v1/completions", {"model": "m", "prompt": "x"})).json["created"],
+                (await server.post("/v1/completions", {"model": "m", "prompt": "x", "stream": True})).chunks[0][
+                    "created"
+                ],
+                (await server.post("/api/v0/chat/completions", {"model": "m", "messages": HI})).json["created"],
+            ]
+            first = (await server.post("/v1/responses", {"model": "m", "input": "x"})).json
+            dated += [first["created_at"], first["completed_at"]]
+            now_s += 200
+            old = await server.post("/v1/responses", {"model": "m", "input": "x", "previous_response_id": first["id"]})
+    assert set(dated) == {1000}
+    assert old.json["error"]["code"] == "previous_response_not_found"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not there")

@@ -1,7 +1,6 @@
 """`/v1/chat/completions`, as LM Studio serves it."""
 
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ from wakeful.engine.openai.turns import turns_of
 from wakeful.engine.runner.pieces import CallArguments, CallStart, Done, Piece, PromptProgress, Stats, Text
 from wakeful.engine.runner.request import Generation
 from wakeful.engine.server import bodies, refusals
-from wakeful.engine.server.keys import SETTINGS
+from wakeful.engine.server.keys import CLOCK, SETTINGS
 from wakeful.engine.server.settings import Limits
 from wakeful.engine.server.sse import DONE, event
 
@@ -71,27 +70,27 @@ async def create(request: web.Request) -> web.StreamResponse:
     asked = bodies.convert(await bodies.read(request), ChatRequest)
     settings = request.app[SETTINGS]
     generation = asked.generation(settings.limits)
-    tags = settings.think_tags
+    tags, now_s = settings.think_tags, request.app[CLOCK]
     if asked.stream:
         with_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
         return await answer.streamed(
             request,
             asked.model or "",
             generation,
-            lambda instance: ChatWriter(instance, with_usage=with_usage, think_tags=tags),
+            lambda instance: ChatWriter(instance, now_s(), with_usage=with_usage, think_tags=tags),
             ttl_s=asked.ttl_s,
         )
     return await answer.whole(
         request,
         asked.model or "",
         generation,
-        lambda instance, said: completion(instance, said, think_tags=tags),
+        lambda instance, said: completion(instance, said, now_s(), think_tags=tags),
         ttl_s=asked.ttl_s,
     )
 
 
-def completion(instance: Instance, said: Said, *, think_tags: bool = False) -> dict[str, Any]:
-    """The answer in one piece."""
+def completion(instance: Instance, said: Said, now_s: float, *, think_tags: bool = False) -> dict[str, Any]:
+    """The answer in one piece. now_s: since the epoch"""
     text, reasoning = said.text, said.reasoning
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if reasoning and think_tags:
@@ -106,7 +105,7 @@ def completion(instance: Instance, said: Said, *, think_tags: bool = False) -> d
     return {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion",
-        "created": int(time.time()),
+        "created": int(now_s),
         "model": instance.identifier,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
         "usage": usage(said.done.stats),
@@ -136,12 +135,12 @@ def finish_reason(done: Done, *, called: bool) -> str:
 class ChatWriter:
     """The chunks of one streamed answer; for each token only its text is encoded."""
 
-    def __init__(self, instance: Instance, *, with_usage: bool = False, think_tags: bool = False) -> None:
+    def __init__(self, instance: Instance, now_s: float, *, with_usage: bool = False, think_tags: bool = False) -> None:
         name = instance.identifier
         same = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "object": "chat.completion.chunk",
-            "created": int(time.time()),
+            "created": int(now_s),
             "model": name,
             "system_fingerprint": name,
         }

@@ -1,7 +1,6 @@
 """`/v1/completions`: a text carried on, with no template around it."""
 
 import secrets
-import time
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ from wakeful.engine.openai.options import SamplingFields, Whole, token_limit
 from wakeful.engine.runner.pieces import Done, Piece, Text
 from wakeful.engine.runner.request import Generation
 from wakeful.engine.server import bodies, refusals
-from wakeful.engine.server.keys import SETTINGS
+from wakeful.engine.server.keys import CLOCK, SETTINGS
 from wakeful.engine.server.refusals import Refused
 from wakeful.engine.server.settings import Limits
 from wakeful.engine.server.sse import DONE, event
@@ -47,26 +46,33 @@ async def create(request: web.Request) -> web.StreamResponse:
     """POST /v1/completions"""
     asked = bodies.convert(await bodies.read(request), CompletionRequest)
     generation = asked.generation(request.app[SETTINGS].limits)
+    now_s = request.app[CLOCK]
     if asked.stream:
         with_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
         return await answer.streamed(
             request,
             asked.model or "",
             generation,
-            lambda instance: CompletionWriter(instance, with_usage=with_usage),
+            lambda instance: CompletionWriter(instance, now_s(), with_usage=with_usage),
             ttl_s=asked.ttl_s,
         )
-    return await answer.whole(request, asked.model or "", generation, completion, ttl_s=asked.ttl_s)
+    return await answer.whole(
+        request,
+        asked.model or "",
+        generation,
+        lambda instance, said: completion(instance, said, now_s()),
+        ttl_s=asked.ttl_s,
+    )
 
 
-def completion(instance: Instance, said: Said) -> dict[str, Any]:
-    """The answer in one piece."""
+def completion(instance: Instance, said: Said, now_s: float) -> dict[str, Any]:
+    """The answer in one piece. now_s: since the epoch"""
     finish = finish_reason(said.done, called=False)
     text = said.reasoning + said.text  # a bare text has no thinking apart from it
     return {
         "id": f"cmpl-{secrets.token_hex(12)}",
         "object": "text_completion",
-        "created": int(time.time()),
+        "created": int(now_s),
         "model": instance.identifier,
         "choices": [{"index": 0, "text": text, "logprobs": None, "finish_reason": finish}],
         "usage": usage(said.done.stats),
@@ -78,12 +84,12 @@ def completion(instance: Instance, said: Said) -> dict[str, Any]:
 class CompletionWriter:
     """The chunks of one streamed text."""
 
-    def __init__(self, instance: Instance, *, with_usage: bool) -> None:
+    def __init__(self, instance: Instance, now_s: float, *, with_usage: bool) -> None:
         name = instance.identifier
         same = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
-            "created": int(time.time()),
+            "created": int(now_s),
             "model": name,
             "system_fingerprint": name,
         }

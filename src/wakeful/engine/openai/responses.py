@@ -11,14 +11,14 @@ from wakeful.engine.openai.turns import call, said_turn
 from wakeful.engine.runner.request import Message
 from wakeful.engine.server import bodies
 from wakeful.engine.server.conversations import CONVERSATIONS, new_id
-from wakeful.engine.server.keys import SETTINGS
+from wakeful.engine.server.keys import CLOCK, SETTINGS
 
 
 async def create(request: web.Request) -> web.StreamResponse:
     """POST /v1/responses"""
     asked = bodies.convert(await bodies.read(request), ResponsesRequest)
     limits = request.app[SETTINGS].limits
-    conversations = request.app[CONVERSATIONS]
+    conversations, now_s = request.app[CONVERSATIONS], request.app[CLOCK]
     new = asked.turns(limits)
     previous = asked.previous_response_id or ""
     before: tuple[Message, ...] = await conversations.recall(previous) if previous else ()
@@ -36,13 +36,13 @@ async def create(request: web.Request) -> web.StreamResponse:
             request,
             name,
             generation,
-            lambda instance: ResponseWriter(Shape(asked, response_id, instance.identifier)),
+            lambda instance: ResponseWriter(Shape(asked, response_id, instance.identifier, now_s)),
             keep=kept,
         )
     return await answer.whole(
         request,
         name,
         generation,
-        lambda instance, said: Shape(asked, response_id, instance.identifier).ended(output_of(said), said.done),
+        lambda instance, said: Shape(asked, response_id, instance.identifier, now_s).ended(output_of(said), said.done),
         keep=kept,
     )

@@ -1,8 +1,7 @@
 """What `/v1/responses` gives back: the response and the items of its output."""
 
 import secrets
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from wakeful.engine.openai.answer import Said
@@ -71,16 +70,16 @@ def status_of(done: Done) -> Status:
 
 
 class Shape:
-    """The response to one request, as it stands at any moment."""
+    """The response to one request, as it stands at any moment. now_s: gives the time since the epoch"""
 
-    def __init__(self, asked: ResponsesRequest, response_id: str, model: str) -> None:
+    def __init__(self, asked: ResponsesRequest, response_id: str, model: str, now_s: Callable[[], float]) -> None:
         reasoning = asked.reasoning
         told_format = asked.text.format if asked.text else None
-        self.id = response_id
+        self._now_s = now_s
         self._fields: Mapping[str, Any] = {
             "id": response_id,
             "object": "response",
-            "created_at": int(time.time()),
+            "created_at": int(now_s()),
             "model": model,
             "previous_response_id": asked.previous_response_id,
             "instructions": asked.instructions,
@@ -119,7 +118,7 @@ class Shape:
         if status == "incomplete":
             told["incomplete_details"] = {"reason": "max_output_tokens"}
         else:
-            told["completed_at"] = int(time.time())
+            told["completed_at"] = int(self._now_s())
         return told
 
     def failed(self, output: Sequence[Any], code: str, message: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wakeful.engine.life.instance import Instance
 from wakeful.engine.openai import answer, chat, completions, embeddings
 from wakeful.engine.openai.answer import Said
 from wakeful.engine.server import answers, bodies
-from wakeful.engine.server.keys import MODELS, SETTINGS
+from wakeful.engine.server.keys import CLOCK, MODELS, SETTINGS
 from wakeful.engine.server.refusals import Refused
 
 
@@ -38,11 +38,11 @@ async def create_chat(request: web.Request) -> web.StreamResponse:
     asked = bodies.convert(await bodies.read(request), chat.ChatRequest)
     if asked.stream:
         return await chat.create(request)
-    tags = request.app[SETTINGS].think_tags
+    tags, now_s = request.app[SETTINGS].think_tags, request.app[CLOCK]
     generation = asked.generation(request.app[SETTINGS].limits)
 
     def body(instance: Instance, said: Said) -> dict[str, Any]:
-        return chat.completion(instance, said, think_tags=tags)
+        return chat.completion(instance, said, now_s(), think_tags=tags)
 
     return await answer.whole(request, asked.model or "", generation, with_statistics(body), ttl_s=asked.ttl_s)
 
@@ -53,8 +53,12 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
     if asked.stream:
         return await completions.create(request)
     generation = asked.generation(request.app[SETTINGS].limits)
-    body = with_statistics(completions.completion)
-    return await answer.whole(request, asked.model or "", generation, body, ttl_s=asked.ttl_s)
+    now_s = request.app[CLOCK]
+
+    def body(instance: Instance, said: Said) -> dict[str, Any]:
+        return completions.completion(instance, said, now_s())
+
+    return await answer.whole(request, asked.model or "", generation, with_statistics(body), ttl_s=asked.ttl_s)
 
 
 async def create_embeddings(request: web.Request) -> web.StreamResponse:

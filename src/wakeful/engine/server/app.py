@@ -1,6 +1,7 @@
 """The server put together: guard, routes of all interfaces, and its start and stop."""
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,7 +17,7 @@ from wakeful.engine.rest import routes as rest
 from wakeful.engine.server import answers, greeting, refusals
 from wakeful.engine.server.conversations import CONVERSATIONS, Conversations
 from wakeful.engine.server.guard import Guard
-from wakeful.engine.server.keys import DOWNLOADS, GUARD, MODELS, SETTINGS
+from wakeful.engine.server.keys import CLOCK, DOWNLOADS, GUARD, MODELS, SETTINGS
 from wakeful.engine.server.refusals import Refused
 from wakeful.engine.server.settings import ServerSettings
 
@@ -41,7 +42,8 @@ def create_app(
     app[GUARD] = Guard(settings)
     if downloads is not None:
         app[DOWNLOADS] = downloads
-    app[CONVERSATIONS] = Conversations(settings.keep)
+    app[CLOCK] = time.time
+    app[CONVERSATIONS] = Conversations(settings.keep, lambda: app[CLOCK]())
     app[answers.WIRE] = answers.Wire
     app.on_response_prepare.append(_say_who)
     native.prepare(app)

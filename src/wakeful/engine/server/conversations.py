@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,9 @@ class _Kept:
 class Conversations:
     """Keeps conversations, in memory or in a folder, until there are too many or they are too old."""
 
-    def __init__(self, settings: KeepSettings | None = None) -> None:
+    def __init__(self, settings: KeepSettings | None = None, now_s: Callable[[], float] = time.time) -> None:
         self._settings = settings or KeepSettings()
+        self._now_s = now_s
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._size_bytes = 0
         self._lock = asyncio.Lock()
@@ -63,7 +64,7 @@ class Conversations:
             if (folder := self._settings.folder) is not None:
                 await asyncio.to_thread(_write, folder / _name(response_id, previous), encoded)
             messages = tuple(new) if folder is None else None
-            self._kept[response_id] = _Kept(previous, len(encoded), time.time(), messages)
+            self._kept[response_id] = _Kept(previous, len(encoded), self._now_s(), messages)
             self._size_bytes += len(encoded)
             await self._use(response_id)
             await self._tidy()
@@ -99,7 +100,7 @@ class Conversations:
         return chain
 
     async def _use(self, response_id: str) -> None:
-        now_s = time.time()
+        now_s = self._now_s()
         chain = self._chain(response_id)
         for each in chain:
             self._kept[each].used_s = now_s
@@ -121,7 +122,7 @@ class Conversations:
 
     async def _tidy(self) -> None:
         settings, gone = self._settings, list[Path]()
-        oldest_s = time.time() - settings.age_s
+        oldest_s = self._now_s() - settings.age_s
         while self._kept:
             response_id, kept = next(iter(self._kept.items()))
             few = len(self._kept) <= settings.count and self._size_bytes <= settings.size_bytes
