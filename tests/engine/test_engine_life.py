@@ -324,4 +324,4 @@ async def test_a_load_keeps_to_what_the_model_can() -> None:
     async with house() as there:
         instance = await there.models.load("two", LoadConfig(context_length=100_000))
         assert instance.config.context_length == instance.context_length == 1024
-        assert instance.config.parallel == 4
+        assert (instance.config.parallel, instance.config.eval_batch_size) == (4, 512)

@@ -36,6 +36,18 @@ async def test_an_answer_comes_in_order_and_counts_its_tokens() -> None:
     assert done.stats.tokens_per_second > 0
 
 
+async def test_a_long_prompt_is_told_of_while_it_is_read(tiny: Path) -> None:
+    config = LoadConfig(context_length=2048, parallel=1, threads=1, eval_batch_size=128)
+    runner = await load_llama(Descriptor(key="m", file=tiny), config, nobody)
+    try:
+        pieces = await all_of(runner.generate(Generation(prompt="word " * 300, max_tokens=1)))
+    finally:
+        await runner.close()
+    told = [piece.read for piece in pieces if isinstance(piece, PromptProgress)]
+    assert len(told) > 5
+    assert told == sorted(told)
+
+
 async def test_the_same_beginning_is_not_read_again() -> None:
     async with running(pilot_model(), parallel=1) as runner:
         asked = Generation(messages=({"role": "user", "content": "one two three " * 20},), max_tokens=2)

@@ -69,7 +69,9 @@ async def test_the_list_has_every_documented_field(house: House) -> None:
         "quantization": {"name": "Q4_K_M", "bits_per_weight": 4.8},
         "size_bytes": 1_000_000,
         "params_string": "1B",
-        "loaded_instances": [{"id": "chatty", "config": {"context_length": 8192, "parallel": 4}}],
+        "loaded_instances": [
+            {"id": "chatty", "config": {"context_length": 8192, "eval_batch_size": 512, "parallel": 4}}
+        ],
         "max_context_length": 32768,
         "format": "gguf",
         "capabilities": {

@@ -262,6 +262,7 @@ class Models:
             config,
             context_length=min(length, model.max_context_tokens or length),
             parallel=config.parallel or self.settings.parallel,
+            eval_batch_size=config.eval_batch_size or self.settings.eval_batch_size,
         )
 
     def _free(self, wanted: str) -> str:

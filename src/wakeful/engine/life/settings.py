@@ -43,7 +43,8 @@ class LifeSettings(msgspec.Struct, frozen=True, kw_only=True):
     jit: whether a request loads the model that it names; jit_ttl_s: how long such a model stays unused
     evict: whether such a load takes the model out that was loaded so before
     evict_wait_s: how long such a model may go on writing before it is cut off; 0 for LM Studio's own way
-    parallel, context_length: where a load does not say
+    parallel, context_length, eval_batch_size: where a load does not say; a batch is read without looking up, so that
+        a smaller one is told of more often, makes others wait less, and can be broken off sooner
     queue: requests that may wait for one model
     """
 
@@ -53,4 +54,5 @@ class LifeSettings(msgspec.Struct, frozen=True, kw_only=True):
     evict_wait_s: float = 60.0
     parallel: int = 4
     context_length: int = 8192
+    eval_batch_size: int = 512
     queue: int = 64
