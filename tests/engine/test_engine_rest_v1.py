@@ -102,7 +102,7 @@ async def test_a_load_is_told_and_is_not_idempotent(house: House) -> None:
     body = {"model": "eyes", "parallel": 2, "num_experts": 3, "offload_kv_cache_to_gpu": False}
     status, more = await ask(house, "models/load", {**body, "echo_load_config": True})
     del body["model"]
-    assert more["load_config"] == {"context_length": 4096, **body}
+    assert more["load_config"] == {"context_length": 4096, "eval_batch_size": 512, **body}
     assert await ask(house, "models/unload", {"instance_id": "chatty:2"}) == (200, {"instance_id": "chatty:2"})
     status, gone = await ask(house, "models/unload", {"instance_id": "chatty:2"})
     assert (status, gone["error"]["type"]) == (404, "model_not_found")
