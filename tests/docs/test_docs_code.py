@@ -8,10 +8,12 @@ import io
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from stand_in import lm_studio
@@ -19,8 +21,9 @@ from sybil import Example
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from tests.lmstudio.native_server import serving_native
+from tests.engine.scripted_house import CHAT, House, open_house
 from tests.lmstudio.raw_server import serving
+from wakeful.engine.runner.scripted import Reply
 from wakeful.lmstudio import LMStudioClient
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +71,7 @@ def test_the_code_of_a_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = Document.parse(str(page), *PARSERS)
-    serving_it = serving_native() if page.name == "native.md" else serving(lm_studio)
+    serving_it = _native() if page.name == "native.md" else serving(lm_studio)
     with portal.wrap_async_context_manager(serving_it) as server:
         monkeypatch.setenv("LMSTUDIO_URL", server.url)
         try:
@@ -76,6 +79,14 @@ def test_the_code_of_a_page(
                 example.evaluate()
         finally:
             _close(document.namespace)
+
+
+@asynccontextmanager
+async def _native() -> AsyncGenerator[House]:
+    """A server that speaks the protocol of LM Studio's SDK."""
+    async with open_house(known=(msgspec.structs.replace(CHAT, key="qwen2.5-7b-instruct"),)) as house:
+        house.script = lambda _: Reply(text="Nearly.")
+        yield house
 
 
 def _close(namespace: dict[str, Any]) -> None:

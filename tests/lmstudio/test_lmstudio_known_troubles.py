@@ -6,21 +6,23 @@ The page `docs/client/known-troubles.md` has a line for each of them.
 import asyncio
 import json
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from native_server import serving_native
 from raw_server import DONE, Exchange, delta, good, serving
 from scripted import answering, asked, said
 
+from tests.engine.scripted_house import open_house
 from wakeful.lmstudio import (
     NO_RETRY,
     AsyncLMStudioClient,
     ChatOptions,
     CircuitBreaker,
     EmptyAnswer,
+    LMStudioError,
     Manners,
     ModelCrashed,
     ModelUnloaded,
@@ -83,12 +85,18 @@ async def test_671_the_model_is_pushed_out_while_it_writes() -> None:
 
 
 async def test_907_the_sdk_does_not_connect_again() -> None:
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client:
-        async with client.native() as native:
-            with pytest.raises(StreamBroken):
-                await native.respond("x", model="vanishes")
-        async with client.native() as native:
-            assert await native.count_tokens("here again", "m") == 2
+    async with AsyncExitStack() as first:
+        house = await first.enter_async_context(open_house())
+        async with AsyncLMStudioClient(house.url) as client:
+            async with client.native() as native:
+                assert await native.count_tokens("here now", "chatty") == 2
+                await first.aclose()
+                with pytest.raises(LMStudioError):
+                    await native.count_tokens("gone", "chatty")
+            async with open_house() as again:
+                client.base_url = again.url
+                async with client.native() as native:
+                    assert await native.count_tokens("here again", "chatty") == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
