@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -38,8 +40,20 @@ def wakeful(*arguments: str, home: Path, **env: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """A test that fails before it stops its mind must not leave it running."""
+    yield
+    while Running.started:
+        process = Running.started.pop()
+        process.kill()
+        process.wait()
+
+
 class Running:
     """A mind that was started by `wakeful run`; its output is collected."""
+
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.output = home / f"output-{time.monotonic_ns()}.txt"
@@ -52,6 +66,7 @@ class Running:
                 stderr=output,
                 stdin=subprocess.DEVNULL,
             )
+        self.started.append(self.process)
 
     def says(self, pattern: str) -> str:
         """Waits until the output matches, and gives it."""

@@ -91,13 +91,31 @@ def test_a_refused_prompt_is_compacted_and_estimated_higher() -> None:
     assert again.messages[-1][1].endswith("now")
 
 
+def test_a_prompt_that_the_model_counts_as_too_long_is_laid_out_shorter() -> None:
+    conversation = Conversation("rules", context_tokens=2000, answer_tokens=500)
+    for number in range(6):
+        moment, reply = "moment " * 12, "reply " * 12
+        conversation.lay_out(moment)
+        conversation.add(Turn(user=moment, reply=reply, gist=f"gist {number}", seq=number))
+    layout = conversation.lay_out("now")
+
+    def dense(messages: tuple[tuple[str, str], ...]) -> int:
+        return sum(2 * len(text) for _, text in messages)  # more tokens than was ever thought possible
+
+    assert dense(layout.messages) > conversation.room_tokens
+    assert not conversation.counted(layout, dense(layout.messages))
+    again = conversation.lay_out("now")
+    assert again.left
+    assert conversation.counted(again, dense(again.messages))
+
+
 def test_turns_of_an_earlier_run_are_taken_up_and_the_oldest_left_out() -> None:
     turns = [Turn(user=f"moment {n} " * 30, reply=f"reply {n} " * 30, gist=f"gist {n}", seq=n) for n in range(20)]
-    conversation = Conversation("rules", context_tokens=2000, answer_tokens=500)
+    conversation = Conversation("rules", context_tokens=5000, answer_tokens=500)
     conversation.restore(turns)
     assert 0 < len(conversation.turns) < 20
     assert conversation.turns[-1] == turns[-1]
-    assert size(conversation.lay_out("now").messages) <= 1500
+    assert size(conversation.lay_out("now").messages) <= 4500
 
 
 @given(st.lists(st.text(min_size=300, max_size=3000), min_size=1, max_size=20))

@@ -20,6 +20,7 @@ from wakeful.events import (
     Prediction,
     Quiet,
     SetAside,
+    Summary,
     Thought,
     ThoughtFailed,
     ThoughtStarted,
@@ -225,6 +226,25 @@ async def test_a_finished_thought_is_not_thought_again_after_a_restart(tmp_path:
             thoughts = await until(journal, Thought, 2)
         assert not set(thoughts[0].evidence) & set(thoughts[1].evidence)
         assert "It is so." in str(server.prompts[-1])  # the conversation goes on from the first thought
+
+
+@pytest.mark.parametrize("context_tokens", [8192, 2400], ids=["all whole", "compacted"])
+async def test_after_a_restart_the_prompt_goes_on_with_the_same_bytes(tmp_path: Path, context_tokens: int) -> None:
+    words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
+    async with ScriptedServer(context_tokens=context_tokens) as server:
+        async with awake(tmp_path, server) as (_, journal):
+            for number, word in enumerate(words):
+                await journal.append([line(f"FATAL {word} corrupt", f"log:/{word}")])
+                await until(journal, Thought, number + 1)
+            compacted = bool(await events(journal, Summary))
+        before = server.prompts[-1]
+        async with awake(tmp_path, server) as (_, journal):
+            await journal.append([line("FATAL india corrupt", "log:/india")])
+            thoughts = await until(journal, Thought, len(words) + 1)
+        after = server.prompts[-1]
+    assert compacted is (context_tokens < 4000)
+    assert after[: len(before)] == before
+    assert after[len(before)]["content"] == thoughts[-2].said
 
 
 async def test_the_first_look_shows_the_machine_as_it_is(tmp_path: Path) -> None:

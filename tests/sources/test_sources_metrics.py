@@ -1,5 +1,8 @@
+import subprocess
+import sys
 import time
 from contextlib import aclosing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -10,7 +13,7 @@ from sources_conformance import check_source, collect, opened
 from wakeful.sources import MetricsSource
 from wakeful.sources.machine import Counters, Machine, Sample
 from wakeful.sources.metrics import jumped, observation_of
-from wakeful.sources.processes import Processes, Top
+from wakeful.sources.processes import Processes, Top, called
 
 
 def sample(**changes: object) -> Sample:
@@ -108,3 +111,17 @@ def test_busy_and_large_processes_are_found():
     top = processes.look()
     assert top.busiest_percent > 0
     assert top.largest_bytes > 1_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes a thread's name for the process's")
+def test_a_process_that_calls_itself_main_thread_is_called_by_its_program() -> None:
+    code = "open('/proc/self/comm', 'w').write('MainThread'); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        process = psutil.Process(child.pid)
+        assert process.name() == "MainThread"
+        assert called(process) == Path(sys.executable).name
+        child.communicate("\n")

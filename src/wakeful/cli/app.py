@@ -67,7 +67,10 @@ def run(
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Serve the live page.")] = None,
     watch: Annotated[
         list[str] | None,
-        typer.Option(help="Watch this log file or folder as well; may be given often. `-` is standard input."),
+        typer.Option(
+            help="Watch this as well: a log file, a folder, https://…, http://…/metrics, mqtt://broker/topic, "
+            "or - for standard input. May be given often."
+        ),
     ] = None,
 ) -> None:
     """Wake the mind: watch, think, show. Goes on until Ctrl-C; started again, it goes on where it was."""
@@ -163,6 +166,29 @@ def journal(
                 as_json=json,
             )
         )
+
+    guarded(command)
+
+
+context = typer.Typer(help="What the model sees.", no_args_is_help=True)
+app.add_typer(context, name="context")
+
+
+@context.command("show")
+def context_show(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    url: Annotated[str | None, typer.Option(help="LM Studio's address [env: LMSTUDIO_URL].")] = None,
+    brief: Annotated[bool, typer.Option("--brief", help="Only how many tokens each part takes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print the prompt that the next thought would begin with: each part, its tokens, and what is read already."""
+
+    def command() -> None:
+        from wakeful.cli.context import show_context
+
+        settings = _load(config, {"journal.home": home, "model.url": url}).settings
+        asyncio.run(show_context(settings, as_json=json, brief=brief))
 
     guarded(command)
 

@@ -5,21 +5,17 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
+from wakeful.cli.doctor_sources import Finding, Verdict, asked_sources, source_findings
 from wakeful.cli.exits import JOURNAL, MODEL, OK
 from wakeful.cli.home import home_folder, journal_file
-from wakeful.cli.watching import build_sources
 from wakeful.config import Loaded, Settings
 from wakeful.journal import Journal, JournalError
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Model
 
-Verdict = Literal["ok", "note", "bad"]
 _SIGN: dict[Verdict, tuple[str, str]] = {
     "ok": ("ok  ", "green"),
     "note": ("note", "yellow"),
@@ -35,24 +31,16 @@ _PROBE_SCHEMA = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check came to; `advice` says what to do where something is to be done."""
-
-    what: str
-    verdict: Verdict
-    text: str
-    advice: str = ""
-
-
 async def examine(loaded: Loaded) -> int:
     """Runs all checks, prints each as it is done, and returns the exit code."""
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     settings = loaded.settings
     code = OK
-    for finding in [*_home(settings), *_sources(settings)]:
+    for finding in [*_home(settings), *source_findings(settings)]:
         _print(console, finding)
         code = JOURNAL if finding.verdict == "bad" else code
+    async for finding in asked_sources(settings):
+        _print(console, finding)
     async for finding in _journal(settings):
         _print(console, finding)
         code = JOURNAL if finding.verdict == "bad" else code
@@ -87,20 +75,6 @@ def _home(settings: Settings) -> Iterator[Finding]:
         yield Finding("folder", "note", text, "Space is short: lower journal.max_gb or free some.")
     else:
         yield Finding("folder", "ok", text)
-
-
-def _sources(settings: Settings) -> Iterator[Finding]:
-    names = [source.name for source in build_sources(settings, ())]
-    yield Finding("sources", "ok", ", ".join(names))
-    for source in settings.sources:
-        for path in map(Path, getattr(source, "paths", ())):
-            if "*" in str(path):
-                continue
-            if not path.exists():
-                yield Finding("source", "note", f"{path} does not exist", "It will be watched once it does.")
-            elif not os.access(path, os.R_OK):
-                advice = "Add yourself to the group that may read it (often adm or systemd-journal)."
-                yield Finding("source", "note", f"{path} can't be read", advice)
 
 
 async def _journal(settings: Settings) -> AsyncIterator[Finding]:

@@ -46,6 +46,7 @@ def _say(message: str, hint: str) -> None:
 def _code(error: WakefulError) -> int:
     rooms = {
         "wakeful.config": SETTINGS,
+        "wakeful.sources": SETTINGS,
         "wakeful.journal": JOURNAL,
         "wakeful.dashboard": PORT,
         "wakeful.mind": MODEL,

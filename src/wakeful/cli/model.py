@@ -2,20 +2,20 @@
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from wakeful.cli.runtime import Runtime
 from wakeful.config import Settings
-from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Timeouts
-from wakeful.mind import ModelFacts, Thinker
+from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient, LMStudioError, Observer, Timeouts
+from wakeful.mind import LM_STUDIO, ModelFacts, Thinker
 
 OnNews = Callable[[str], None]
 """Is told, in words for a person, what is being waited for."""
 
-LM_STUDIO, BUILT_IN = "LM Studio", "built-in engine"
+BUILT_IN = "built-in engine"
 
 PILOT_NOTE = (
     "This is the pilot model that ships with Wakeful: it is small and knows little. For a real one, start LM Studio, "
@@ -39,11 +39,12 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, on_news: OnNews, *, running: Runtime | None = None
+    settings: Settings, on_news: OnNews, *, running: Runtime | None = None, observers: Sequence[Observer] = ()
 ) -> AsyncGenerator[Connection]:
     """The model that thinks, as soon as there is one; waits for it as long as it takes.
 
     running: a mind that runs already, whose built-in engine is used instead of a second one
+    observers: are told of each answer of LM Studio
     Raises EngineError when the built-in engine is wanted and can't run.
     """
     url, use = settings.model.url, settings.model.use
@@ -58,7 +59,7 @@ async def connected(
     else:
         if builtin:
             on_news(f"Nobody answers at {url}; the built-in engine is not installed (pip install 'wakeful[engine]').")
-        async with _client(settings, url) as client:
+        async with _client(settings, url, observers=observers) as client:
             yield Connection(await _thinker(client, LM_STUDIO, settings, on_news), client.base_url)
 
 
@@ -114,12 +115,15 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
     return Thinker(client, facts, answer_tokens=answer_tokens, temperature=temperature)
 
 
-def _client(settings: Settings, url: str, token: str = "") -> AsyncLMStudioClient:
+def _client(
+    settings: Settings, url: str, token: str = "", *, observers: Sequence[Observer] = ()
+) -> AsyncLMStudioClient:
     timeouts = Timeouts(first_token_s=settings.model.timeout_s)
     return AsyncLMStudioClient(
         url,
         api_token=token or settings.model.api_token,
         timeouts=timeouts,
+        observers=observers,
         retry=NO_RETRY,  # the mind waits for its server by a rule of its own
     )
 

@@ -20,7 +20,7 @@ from wakeful.cli.board import Board, quiet_line
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import PILOT_NOTE, Connection, connected
 from wakeful.cli.terminal import Screen, event_text, local_clock, thought_text
-from wakeful.cli.watching import build_sources
+from wakeful.cli.watching import build_sources, hooks_of, observers_of
 from wakeful.config import Settings
 from wakeful.dashboard import Dashboard, Live
 from wakeful.events import Cursor, Observation, Session, Thought
@@ -90,7 +90,10 @@ class _Run:
             stack.enter_context(self._screen)
             journal = await stack.enter_async_context(await Journal.open(journal_file(self._home), patience_s=math.inf))
             if page.enabled:
-                dashboard = Dashboard(journal, self._live, host=page.host, port=page.port, token=page.token)
+                hooks = hooks_of(self._sources)
+                dashboard = Dashboard(
+                    journal, self._live, host=page.host, port=page.port, token=page.token, hooks=hooks
+                )
                 self._page = (await stack.enter_async_context(dashboard)).url
             index = await stack.enter_async_context(JournalIndex(journal, index_file(self._home)))
             stack.callback(runtime.remove, self._home)
@@ -126,7 +129,7 @@ class _Run:
     async def _think(self, journal: Journal, index: JournalIndex) -> None:
         """Connects to the model, waiting as long as it takes, and thinks with it."""
         settings = self._settings
-        async with connected(settings, self._news) as model:
+        async with connected(settings, self._news, observers=observers_of(self._sources)) as model:
             thinker = model.thinker
             self._introduce(thinker)
             mind = Mind(
@@ -198,6 +201,8 @@ class _Run:
             self._screen.say(Text(self._board.resumed, "green"))
         names = ", ".join(source.name for source in self._sources)
         self._screen.say(f"watching  {names or 'nothing: name a [[source]] in wakeful.toml'}")
+        for hook in hooks_of(self._sources):
+            self._screen.say(f"webhook   {self._page}/hook/{hook.hook}")
         budget = self._settings.attention
         tokens = f", {budget.tokens_per_hour:,} tokens" if budget.tokens_per_hour else ""
         self._screen.say(f"budget    {budget.thoughts_per_hour:g} thoughts{tokens} an hour")

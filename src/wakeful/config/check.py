@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wakeful.config.settings import Settings, SourceSettings
-
-SECRETS = ("model.api_token", "page.token")
-MASK = "********"
+from wakeful.config.installed import installed_kinds
+from wakeful.config.secrets import MASK, is_secret
+from wakeful.config.settings import Settings
+from wakeful.config.sources import InstalledSource, SourceSettings
 
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
 
@@ -32,7 +32,7 @@ def problems_of(tree: dict[str, Any], places: Mapping[str, str], file: str) -> l
 
 def refusal(key: str, value: Any, kind: Any, error: msgspec.ValidationError) -> str:
     """Why a value can't be, and what can; the value of a secret is not repeated."""
-    shown = MASK if key in SECRETS else _short(value)
+    shown = MASK if is_secret(key) or _holds_secrets(key, value) else _short(value)
     why = str(error).partition(" - at ")[0].rstrip(".").replace("`", "")
     return f"{key} = {shown} can't be: {why}{_allowed(kind)}."
 
@@ -74,7 +74,7 @@ def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -
     given = tree.get("source", [])
     if not isinstance(given, list):
         return [f"{places.get('source', file)}: a source is written as [[source]], with two brackets."]
-    kinds = {str(each.__struct_config__.tag): each for each in get_args(SourceSettings)}
+    kinds = {str(each.__struct_config__.tag): each for each in get_args(SourceSettings) if each is not InstalledSource}
     problems: list[str] = []
     for number, values in enumerate(map(as_table, cast("list[Any]", given))):
         prefix = f"source.{number}"
@@ -83,12 +83,26 @@ def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -
         if values is None or not isinstance(kind, str):
             problems.append(f"{at}: a [[source]] needs a kind: {', '.join(kinds)}.")
         elif kind not in kinds:
-            near = difflib.get_close_matches(kind, list(kinds), 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            problems.append(f"{at}: there is no source of kind {_short(kind)}.{hint} Kinds: {', '.join(kinds)}.")
+            problems += _unknown_kind(kind, [*kinds], at)
         else:
             problems += _check(values, kinds[kind], prefix, places, file, f" in a [[source]] of kind {kind}")
     return problems
+
+
+def _unknown_kind(kind: str, kinds: list[str], at: str) -> list[str]:
+    """Nothing where an installed package brings it: its settings are checked by itself when it is made."""
+    known = [*kinds, *(each for each in installed_kinds() if each not in kinds)]
+    if kind in known:
+        return []
+    near = difflib.get_close_matches(kind, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return [f"{at}: there is no source of kind {_short(kind)}.{hint} Kinds: {', '.join(known)}."]
+
+
+def _holds_secrets(key: str, value: Any) -> bool:
+    """Whether a whole table of headers, or an address with a user in it, is what is wrong."""
+    text = _short(value, longest=2000)
+    return key.endswith(".headers") or ("://" in text and ("@" in text or "?" in text))
 
 
 def _is_address(text: str) -> bool:
@@ -116,9 +130,9 @@ def _allowed(kind: Any) -> str:
     return f" (one of: {', '.join(choices)})" if choices else ""
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, *, longest: int = _LONGEST_VALUE) -> str:
     try:
         text = repr(value)
     except ValueError:  # Python writes out no number of more than 4,300 digits
         text = "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -4,17 +4,20 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
-from wakeful.config.check import MASK, SECRETS, as_table, problems_of
+from wakeful.config.check import as_table, problems_of
 from wakeful.config.environment import from_environment
 from wakeful.config.errors import ConfigError
+from wakeful.config.installed import unwrapped, wrapped
 from wakeful.config.positions import key_lines
+from wakeful.config.secrets import masked, revealed
 from wakeful.config.settings import Settings
+from wakeful.config.sources import SourceSettings
 
 FILE = "wakeful.toml"
 
@@ -35,11 +38,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force. file: the settings file that was read, None where there is none."""
+    """The settings in force. file: the settings file that was read, None where there is none.
+
+    named: settings that a variable of the environment stands for, such as `env:MQTT_PASSWORD`, by their dotted key
+    """
 
     settings: Settings
     file: Path | None
     origins: Mapping[str, str]
+    named: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def origin(self, key: str) -> str:
         """Where a setting such as `page.port` came from: a line of the file, the environment, a flag, default."""
@@ -48,10 +55,28 @@ class Loaded:
     def rows(self) -> list[Row]:
         """All settings in order; each `[[source]]` is a row of its own: `source.0`, `source.1`, …"""
         return [
-            Row(key, MASK if key in SECRETS and value else value, self.origin(key))
+            Row(key, self._shown(key, value), self.origin(key))
             for section, values in msgspec.to_builtins(self.settings).items()
             for key, value in _inner(section, values) or [(section, values)]
         ]
+
+    def _shown(self, key: str, value: Any) -> Any:
+        """A value without secrets; what a variable stands for is shown as its name."""
+        if key in self.named:
+            return self.named[key]
+        if not key.startswith("source."):
+            return masked(key, value)
+        return self._source(key, unwrapped(cast("dict[str, Any]", value)))
+
+    def _source(self, key: str, value: Any) -> Any:
+        if key in self.named:
+            return self.named[key]
+        table = as_table(value)
+        if table is not None:
+            return {name: self._source(f"{key}.{name}", inner) for name, inner in table.items()}
+        if isinstance(value, list):
+            return [self._source(f"{key}.{at}", inner) for at, inner in enumerate(cast("list[Any]", value))]
+        return masked(key, value)
 
 
 def load(
@@ -78,14 +103,30 @@ def load(
     for key, value, place in given:
         _put(tree, key, value)
         places[key] = place
-    problems = [*problems_of(tree, places, name), *problems]
+    tree, named, missing = revealed(tree, env)
+    unset = [f"{_place_of(key, places, name)}: {key} = {named[key]}, and no such variable is set." for key in missing]
+    problems = [*unset, *problems_of(tree, places, name), *problems]
     if problems:
         raise ConfigError(problems)
     try:
-        settings = msgspec.convert(tree, Settings, strict=True)
+        settings = msgspec.convert(_with_installed(tree), Settings, strict=True)
     except msgspec.ValidationError as error:  # what our own check does not know
         raise ConfigError([f"{name}: {error}"]) from error
-    return Loaded(settings, file, places)
+    return Loaded(settings, file, places, named)
+
+
+def _with_installed(tree: dict[str, Any]) -> dict[str, Any]:
+    """Sources of installed packages in the form that the settings' type knows."""
+    ours = {each.__struct_config__.tag for each in get_args(SourceSettings)}
+    sources = cast("list[dict[str, Any]]", tree.get("source", []))
+    return tree | {"source": [each if each["kind"] in ours else wrapped(each) for each in sources]}
+
+
+def _place_of(key: str, places: Mapping[str, str], name: str) -> str:
+    """Where a key stands, or the table around it."""
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, name)
 
 
 def _find(path: Path | None, env: Mapping[str, str]) -> Path | None:

@@ -4,12 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-# The upper ends are far beyond what anybody wants: they keep infinity and slips of the pen from what reckons with them.
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=366 * 86_400)]
-SecondsOrNever = Annotated[float, Meta(ge=0, le=366 * 86_400)]
-Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Text = Annotated[str, Meta(min_length=1)]
+from wakeful.config.kinds import Port, Seconds, SecondsOrNever, Text, Tokens
+from wakeful.config.sources import SourceSettings
 
 
 class ModelSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,60 +67,6 @@ class NotifySection(Struct, frozen=True, forbid_unknown_fields=True):
     """Of what you are told: the mildest severity."""
 
     least: Literal["info", "warning", "critical"] = "warning"
-
-
-class _Source(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """One `[[source]]`."""
-
-
-class MetricsSource(_Source, frozen=True, tag="metrics"):
-    """CPU, memory, disks, network, temperatures, and the busiest processes of this machine."""
-
-    interval_s: Seconds = 10.0
-
-
-class LogSource(_Source, frozen=True, tag="log"):
-    """Log files, or patterns such as `/var/log/*.log`; from_start reads what is there already."""
-
-    paths: Annotated[list[Text], Meta(min_length=1)]
-    from_start: bool = False
-
-
-class JournaldSource(_Source, frozen=True, tag="journald"):
-    """The systemd journal, where there is one."""
-
-
-class ContainersSource(_Source, frozen=True, tag="containers"):
-    """Docker's or Podman's containers; socket "" is looked for in the usual places."""
-
-    socket: str = ""
-    stats_every_s: Seconds = 30.0
-
-
-class FilesSource(_Source, frozen=True, tag="files"):
-    """Files below folders: created, modified, moved, deleted. ignore: patterns of names that don't matter."""
-
-    paths: Annotated[list[Text], Meta(min_length=1)]
-    recursive: bool = True
-    ignore: list[str] = field(default_factory=list[str])
-
-
-class CommandSource(_Source, frozen=True, tag="command"):
-    """A command run again and again: its exit status, its output, and what changed. A string is run by the shell."""
-
-    name: Text
-    run: Text | Annotated[list[Text], Meta(min_length=1)]
-    every_s: Seconds = 300.0
-    timeout_s: Seconds = 60.0
-
-
-class StdinSource(_Source, frozen=True, tag="stdin"):
-    """Lines on standard input."""
-
-
-SourceSettings = (
-    MetricsSource | LogSource | JournaldSource | ContainersSource | FilesSource | CommandSource | StdinSource
-)
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

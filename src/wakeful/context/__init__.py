@@ -1,23 +1,43 @@
 """What does the model see? Rules first, then turns that are only ever appended to, last what changes."""
 
-from wakeful.context.conversation import Conversation, Layout, Role, Turn
+from wakeful.context.conversation import Conversation, Layout, Turn
+from wakeful.context.errors import OverBudget
+from wakeful.context.history import History
+from wakeful.context.overflow import Counter, Fitted, OverflowPolicy, fit
+from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.render import as_data, cite, clock, entry_line, observation_line, shorten
+from wakeful.context.summary import Summary, extract, faults, summarise
+from wakeful.context.tiers import TierBudgets, Tiers
 from wakeful.context.tokens import TokenEstimate
 from wakeful.context.turn import Seen, moment, question
 
 __all__ = [
+    "Broken",
     "Conversation",
+    "Counter",
+    "Fitted",
+    "History",
     "Layout",
+    "OverBudget",
+    "OverflowPolicy",
     "Role",
     "Seen",
+    "Summary",
+    "TierBudgets",
+    "Tiers",
     "TokenEstimate",
     "Turn",
     "as_data",
     "cite",
     "clock",
     "entry_line",
+    "extract",
+    "faults",
+    "first_difference",
+    "fit",
     "moment",
     "observation_line",
     "question",
     "shorten",
+    "summarise",
 ]

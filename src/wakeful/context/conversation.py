@@ -7,25 +7,27 @@
     …                                                     ┘
     user      this moment, the clock at its very end      new
 
-A prompt that no longer fits is compacted in one large step: the oldest turns leave until a quarter of the room is
-taken. Re-reading what stays is then paid once in many thoughts. With a share k kept, a context filled F times over
-costs F / (1 - k) of its size, so tokens read per new token approach 1 / (1 - k): 1.33 for a quarter; a window that
-slides by one message re-reads the whole context at every thought.
+A prompt that no longer fits is compacted in one large step: the oldest turns leave until an eighth of the room is
+taken. Re-reading what stays is then paid once in many thoughts. With a share k kept, k / (1 - k) of all that was said
+is read again. Answers were never read, only written, and are about a third of it: so for each token of a moment
+1 + 1.5 k / (1 - k) are read, 1.21 for an eighth. A window that slides by one message re-reads the whole context at
+every thought.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from wakeful.context.tokens import TokenEstimate
+from wakeful.context.prefix import Broken, Role, first_difference
+from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 
-Role = Literal["system", "user", "assistant"]
-
-KEEP_SHARE = 0.25
+KEEP_SHARE = 0.125
 """Share of the room for turns that compaction leaves filled."""
 
+GIST_SHARE = 0.04
+"""Share of the room that `Earlier` may take: it is read again at each compaction."""
+
 MAX_GISTS = 12
-"""Gists kept in `Earlier`, newest last; older ones are found by recall."""
+"""Gists kept in `Earlier` at most, newest last; older ones are found by recall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,13 @@ class Layout:
 
     messages: (role, text) in order; tokens: estimated size of the whole, on the safe side
     left: the turns that had to leave to make room, oldest first
+    broken: where it does not go on from the last prompt and its answer, though nothing had to leave: a fault of ours
     """
 
     messages: tuple[tuple[Role, str], ...]
     tokens: int
     left: tuple[Turn, ...] = ()
+    broken: Broken | None = None
 
 
 class Conversation:
@@ -78,6 +82,8 @@ class Conversation:
         self._answer_tokens = answer_tokens
         self._turns: list[Turn] = []
         self._gists: list[str] = []
+        self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
+        self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
         self._known_tokens: int | None = None  # the server's own count of all up to the last reply
 
     @property
@@ -103,45 +109,63 @@ class Conversation:
         if tokens > self.room_tokens:
             left = self._compact(moment)
             tokens = self._tokens_with(moment)
-        return Layout(messages=tuple(self._messages(moment)), tokens=tokens, left=left)
+        return self._layout(moment, tokens, left)
 
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
         if prompt_tokens:
-            sent = self._messages(turn.user)
-            size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in sent)
-            self.estimate.learn(prompt_bytes=size, messages=len(sent), prompt_tokens=prompt_tokens)
-            self._known_tokens = prompt_tokens + completion_tokens
+            self._learn(self._messages(turn.user), prompt_tokens)
+            # The template adds something behind the answer that neither count holds.
+            self._known_tokens = prompt_tokens + completion_tokens + MESSAGE_TOKENS
         else:
             self._known_tokens = None
         self._turns.append(turn)
+        self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
 
-    def restore(self, turns: Sequence[Turn]) -> None:
-        """Begins with turns of an earlier run; what is too old to fit is kept as gists."""
+    def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
+        """The prompt that such turns make, up to the last reply."""
+        return _laid_out(self.rules, turns, gists[-MAX_GISTS:])
+
+    def restore(self, turns: Sequence[Turn], gists: Sequence[str] = (), *, tokens: int | None = None) -> None:
+        """Goes on with the turns of an earlier run, and the gists of what had left before; what no longer fits leaves.
+
+        tokens: the model's own count of `of(turns, gists)`, None where it can't be asked
+        """
         self._turns = list(turns)
-        self._gists = []
+        self._gists = list(gists)[-MAX_GISTS:]
         self._known_tokens = None
+        if tokens is not None:
+            self._learn(self.of(turns, gists), tokens)
+            self._known_tokens = tokens
+        self._sent = tuple(self.of(self._turns, self._gists))
         if self._tokens_with("") > self.room_tokens:
             self._compact("")
+
+    def counted(self, layout: Layout, tokens: int) -> bool:
+        """Takes in the model's own count of a prompt; whether it fits. If it does not, the next layout is shorter."""
+        self._learn(layout.messages, tokens)
+        if tokens <= self.room_tokens:
+            return True
+        self._known_tokens = None
+        return False
 
     def overflowed(self, moment: str) -> Layout:
         """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
         self.estimate.too_low()
         left = self._compact(moment)
-        return Layout(messages=tuple(self._messages(moment)), tokens=self._tokens_with(moment), left=left)
+        return self._layout(moment, self._tokens_with(moment), left)
+
+    def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
+        self._asked = tuple(self._messages(moment))
+        return Layout(self._asked, tokens, left, first_difference(self._sent, self._asked))
+
+    def _learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
+        size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in messages)
+        self.estimate.learn(prompt_bytes=size, messages=len(messages), prompt_tokens=tokens)
 
     def _messages(self, moment: str) -> list[tuple[Role, str]]:
-        messages: list[tuple[Role, str]] = [("system", self.rules)]
-        for position, turn in enumerate(self._turns):
-            messages.append(("user", self._with_gists(turn.user) if position == 0 else turn.user))
-            messages.append(("assistant", turn.reply))
-        messages.append(("user", moment if self._turns else self._with_gists(moment)))
-        return messages
-
-    def _with_gists(self, text: str) -> str:
-        if not self._gists:
-            return text
-        return "\n".join(["Earlier:", *(f"- {gist}" for gist in self._gists), text])
+        before = _laid_out(self.rules, self._turns, self._gists)
+        return [*before, ("user", moment if self._turns else _with_gists(moment, self._gists))]
 
     def _tokens_with(self, moment: str) -> int:
         if self._known_tokens is not None and self._turns:
@@ -151,6 +175,7 @@ class Conversation:
     def _compact(self, moment: str) -> tuple[Turn, ...]:
         """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
         self._known_tokens = None
+        self._sent = ()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
         goal = (self.room_tokens - fixed) * KEEP_SHARE
@@ -158,10 +183,27 @@ class Conversation:
             turn = self._turns.pop(0)
             left.append(turn)
             self._gists = [*self._gists, turn.gist][-MAX_GISTS:]
-        while self._gists and self._tokens_with(moment) > self.room_tokens:
+        while self._gists and (
+            self._gist_tokens() > self.room_tokens * GIST_SHARE or self._tokens_with(moment) > self.room_tokens
+        ):
             self._gists.pop(0)
         return tuple(left)
+
+    def _gist_tokens(self) -> int:
+        return sum(self.estimate.tokens(gist) for gist in self._gists)
 
     def _turn_tokens(self) -> int:
         message_tokens = self.estimate.message_tokens
         return sum(message_tokens(turn.user) + message_tokens(turn.reply) for turn in self._turns)
+
+
+def _laid_out(rules: str, turns: Sequence[Turn], gists: Sequence[str]) -> list[tuple[Role, str]]:
+    messages: list[tuple[Role, str]] = [("system", rules)]
+    for position, turn in enumerate(turns):
+        messages.append(("user", turn.user if position else _with_gists(turn.user, gists)))
+        messages.append(("assistant", turn.reply))
+    return messages
+
+
+def _with_gists(text: str, gists: Sequence[str]) -> str:
+    return "\n".join(["Earlier:", *(f"- {gist}" for gist in gists), text]) if gists else text

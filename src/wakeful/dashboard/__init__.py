@@ -1,7 +1,19 @@
 """What does a person see? One page over the journal, live, for this machine only unless told otherwise."""
 
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
+from wakeful.dashboard.guard import is_loopback
+from wakeful.dashboard.hooks import Hook
 from wakeful.dashboard.live import Live, SourceStatus, Status
 from wakeful.dashboard.server import Dashboard
 
-__all__ = ["Dashboard", "DashboardError", "Live", "PortInUse", "SourceStatus", "Status", "TokenNeeded"]
+__all__ = [
+    "Dashboard",
+    "DashboardError",
+    "Hook",
+    "Live",
+    "PortInUse",
+    "SourceStatus",
+    "Status",
+    "TokenNeeded",
+    "is_loopback",
+]

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from wakeful.dashboard.hooks import HOOKS
+
 COOKIE = "wakeful_token"
 
 HEADERS = {
@@ -40,7 +42,8 @@ class Guard:
 
     A name other than this machine's own in `Host` is refused: it is how a page elsewhere reaches a local server by
     rebinding its name. So is an `Origin` that is not the page itself. With a token, any name may be used, and every
-    request has to show the token, in `Authorization`, in a cookie, or once as `?token=`.
+    request has to show the token, in `Authorization`, in a cookie, or once as `?token=`. Hooks ask for tokens of their
+    own instead: programs elsewhere post to them, and see nothing of the page.
     """
 
     def __init__(self, token: str) -> None:
@@ -57,14 +60,15 @@ class Guard:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         host = _host_name(request.headers.get("Host", ""))
-        if not self._token and not is_loopback(host):
+        hook = request.path.startswith(HOOKS)
+        if not self._token and not is_loopback(host) and not hook:
             return _refused(403, "This page answers to localhost only.")
         origin = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.casefold() != request.headers.get("Host", "").casefold():
             return _refused(403, "A page elsewhere may not read this one.")
         if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not _is_navigation(request):
             return _refused(403, "A page elsewhere may not read this one.")
-        if self._token and not self._shown(request):
+        if self._token and not hook and not self._shown(request):
             if self._same(request.query.get("token", "")):
                 return self._let_in(request)
             return _refused(401, "A token is needed: open /?token=… once, or send Authorization: Bearer ….")

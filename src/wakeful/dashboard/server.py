@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
+from wakeful.dashboard.hooks import Hook, Hooks
 from wakeful.dashboard.live import Live
 from wakeful.events import Cursor, Entry, encode
 from wakeful.journal import Journal, JournalError
@@ -43,17 +45,26 @@ class Dashboard:
     """Serves the page while its `async with` is open.
 
     host, port: where it listens; port 0 takes any free one. token: needed unless host is this machine itself
+    hooks: what takes the posts of other programs
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
 
     def __init__(
-        self, journal: Journal, live: Live, *, host: str = "127.0.0.1", port: int = 8765, token: str = ""
+        self,
+        journal: Journal,
+        live: Live,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        token: str = "",
+        hooks: Sequence[Hook] = (),
     ) -> None:
         self._journal = journal
         self._live = live
         self._host = host
         self._port = port
         self._token = token
+        self._hooks = Hooks(hooks)
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -71,6 +82,7 @@ class Dashboard:
         app.router.add_get("/api/entries", self._entries)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
+        self._hooks.add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:

@@ -119,6 +119,8 @@ class Thought(Event, frozen=True, kw_only=True, tag="thought"):
     prompt_tokens, evaluated_tokens, completion_tokens: what it cost; evaluated_tokens is how many prompt tokens
         the engine had to read anew, -1 where the server does not say
     model: the model that answered; pilot: whether that was Wakeful's own small stand-in
+    shown, said: the moment and the answer exactly as they stand in the prompt from then on, so that a mind which
+        starts again goes on with the same bytes, which the server may still have in its prefix cache
     """
 
     cycle: str
@@ -147,6 +149,8 @@ class Thought(Event, frozen=True, kw_only=True, tag="thought"):
     evaluated_tokens: int = -1
     completion_tokens: int = 0
     duration_s: float = 0.0
+    shown: str = ""
+    said: str = ""
     provenance: Provenance = "model"
 
     @property

@@ -1,9 +1,10 @@
 """One cycle of thinking: from what waits, through the prompt and the answer, to what is committed."""
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wakeful.context import Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
 from wakeful.events import (
@@ -24,8 +25,13 @@ from wakeful.mind.schema import Reply, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
 
+_log = logging.getLogger(__name__)
+
 PREDICTION_DUE_S = 3600.0
 """A prediction in free words is taken to speak of the next hour."""
+
+_LAYOUTS = 3
+"""How often a prompt is laid out anew when the model's own count says that it is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +95,9 @@ async def think(
     """
     begun_s = time.monotonic()
     begun_ns = now_ns()
-    seen = _that_fit(cycle, conversation)
-    text = moment(
-        seen,
-        now_ns=begun_ns,
-        reason=cycle.reason,
-        expected=expected,
-        recalled=recalled,
-        others=cycle.batch.others,
+    layout, seen, text = await _laid_out(
+        cycle, conversation, thinker, lambda seen: _moment(cycle, seen, conversation, expected, recalled, begun_ns)
     )
-    if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = moment(seen, now_ns=begun_ns, reason=cycle.reason, expected=expected, others=cycle.batch.others)
-    layout = conversation.lay_out(text)
     left = layout.left
     try:
         answered = await _ask(layout, seen, thinker, on_text)
@@ -108,18 +105,62 @@ async def think(
         layout = conversation.overflowed(text)
         left += layout.left
         answered = await _ask(layout, seen, thinker, on_text)
-    thought = _thought(cycle, answered, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
+    thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
     events: list[Event] = [thought, *_consequences(thought, notify_from)]
     if left:
         events.append(_summary(left, now_ns()))
-    gist = f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}"
-    turn = Turn(user=text, reply=answered.text, gist=gist, seq=0)
+    turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
     return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
+
+
+def gist(thought: Thought) -> str:
+    """The thought in one line, which stands for its turn once that has left the prompt."""
+    return f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}"
 
 
 def raw_lines(shown: Sequence[Seen]) -> str:
     """The observations themselves, a line each, for a notification that no thought stands behind."""
     return "\n".join(observation_line(seen.seq, seen.observation, seen.salience) for seen in shown)
+
+
+async def _laid_out(
+    cycle: Cycle, conversation: Conversation, thinker: Thinker, write: Callable[[Sequence[Seen]], str]
+) -> tuple[Layout, list[Seen], str]:
+    """A prompt that fits by the model's own count, where it can be asked; with what it shows, and the moment's text.
+
+    Raises ContextOverflow when even the shortest one does not fit.
+    """
+    left: tuple[Turn, ...] = ()
+    for _ in range(_LAYOUTS):
+        seen = _that_fit(cycle, conversation)
+        text = write(seen)
+        layout = conversation.lay_out(text)
+        left += layout.left
+        if layout.broken is not None:
+            _log.warning("%s The server reads it anew from there.", layout.broken)
+        tokens = await thinker.count(layout.messages)
+        if tokens is None or conversation.counted(layout, tokens):
+            return replace(layout, tokens=tokens or layout.tokens, left=left), seen, text
+    raise ContextOverflow(
+        f"The shortest prompt does not fit into {conversation.room_tokens:,} tokens.",
+        n_ctx=thinker.facts.context_tokens,
+    )
+
+
+def _moment(
+    cycle: Cycle,
+    seen: Sequence[Seen],
+    conversation: Conversation,
+    expected: str,
+    recalled: Sequence[Entry],
+    now_ns: int,
+) -> str:
+    """The user turn; without what memory brings along where that is too much."""
+    others = cycle.batch.others
+    text = moment(seen, now_ns=now_ns, reason=cycle.reason, expected=expected, recalled=recalled, others=others)
+    if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
+        text = moment(seen, now_ns=now_ns, reason=cycle.reason, expected=expected, others=others)
+    return text
 
 
 def _that_fit(cycle: Cycle, conversation: Conversation) -> list[Seen]:
@@ -148,6 +189,7 @@ async def _ask(layout: Layout, seen: Sequence[Seen], thinker: Thinker, on_text: 
 def _thought(
     cycle: Cycle,
     answered: Answered[Reply],
+    shown: str,
     thinker: Thinker,
     prompt_version: str,
     at_ns: int,
@@ -184,6 +226,8 @@ def _thought(
         evaluated_tokens=-1 if None in evaluated else sum(each for each in evaluated if each is not None),
         completion_tokens=sum(result.usage.completion_tokens or 0 for result in results),
         duration_s=duration_s,
+        shown=shown,
+        said=answered.text,
     )
 
 

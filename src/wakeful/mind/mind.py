@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wakeful.attention import AttentionSettings
-from wakeful.context import Conversation, Seen
+from wakeful.context import Seen
 from wakeful.events import (
     Cursor,
     Entry,
@@ -39,16 +39,14 @@ from wakeful.memory import Recall
 from wakeful.mind import recover
 from wakeful.mind.attend import Attending
 from wakeful.mind.cycle import Concluded, Cycle, new_id, raw_lines, think
-from wakeful.mind.prompt import BASE, PILOT, prompt
+from wakeful.mind.prompt import version_for
+from wakeful.mind.recover import new_conversation
 from wakeful.mind.thinker import ModelFacts, Thinker, UnusableAnswer
-from wakeful.mind.workspace import Batch, Workspace
+from wakeful.mind.workspace import MAX_SHOWN, Batch, Workspace
 
 Phase = Literal["starting", "watching", "thinking", "waiting for the model"]
 OnPartial = Callable[[str, WakeReason, str], None]
 """Is called while a thought streams, with its cycle, why the mind woke, and the whole text so far."""
-
-MAX_SHOWN = 6
-"""Observations that one thought is shown."""
 
 GATHER_S = 0.5
 """How long the mind waits after waking, so that what belongs together is thought about together."""
@@ -108,12 +106,8 @@ class Mind:
         self._settings = settings
         self._now_ns = now_ns
         self._on_partial = on_partial
-        self._prompt_version = PILOT if thinker.facts.pilot else BASE
-        self._conversation = Conversation(
-            prompt(self._prompt_version),
-            context_tokens=thinker.facts.context_tokens,
-            answer_tokens=thinker.answer_tokens,
-        )
+        self._prompt_version = version_for(pilot=thinker.facts.pilot)
+        self._conversation = new_conversation(thinker)
         self._workspace = Workspace()
         self._woken = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -157,8 +151,7 @@ class Mind:
         self._cursor = await self._journal.cursor(recover.CONSUMER)
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
-        turns = await recover.turns(self._journal)
-        self._conversation.restore(turns)
+        await recover.into(self._conversation, self._journal, self._thinker)
         self._expected = await self._last_expectation()
 
     async def _last_expectation(self) -> str:

@@ -12,6 +12,11 @@ ASK = "ask-1"
 """For answering a person's question from the journal."""
 
 
+def version_for(*, pilot: bool) -> str:
+    """The prompt that a model thinks with."""
+    return PILOT if pilot else BASE
+
+
 def prompt(version: str) -> str:
     """The text of one prompt, such as `base-1`; raises FileNotFoundError for one that is not shipped."""
     return (resources.files("wakeful.mind") / "prompts" / f"{version}.md").read_text(encoding="utf-8").strip()

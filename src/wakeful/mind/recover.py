@@ -6,27 +6,31 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wakeful.context import Seen, Turn, cite, clock, moment
+from wakeful.context import Conversation, Seen, Turn, cite, moment
 from wakeful.events import (
     Cursor,
     Entry,
     Observation,
     Salience,
     SetAside,
+    Summary,
     Thought,
     ThoughtFailed,
     ThoughtStarted,
 )
 from wakeful.journal import Journal
+from wakeful.mind.cycle import gist
+from wakeful.mind.prompt import prompt, version_for
 from wakeful.mind.schema import AttentionShares, Reply
+from wakeful.mind.thinker import Thinker
 
 CONSUMER = "mind"
 """The name under which the mind's place in the journal is kept."""
 
 _KINDS = ("salience", "thought_started", "thought", "thought_failed", "set_aside")
 
-_TURNS = 12
-"""Thoughts of the last run that the conversation begins with, where they fit."""
+_TURNS = 200
+"""Thoughts that are looked at: more than a prompt holds turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +71,44 @@ async def waiting(journal: Journal) -> Waiting:
     return Waiting(seen=tuple(seen), attempts=dict(attempts))
 
 
-async def turns(journal: Journal) -> list[Turn]:
-    """The last thoughts of the journal as turns of a conversation, oldest first."""
+def new_conversation(thinker: Thinker) -> Conversation:
+    """One that has only its rules yet, in the room that the model's context leaves beside the answer."""
+    return Conversation(
+        prompt(version_for(pilot=thinker.facts.pilot)),
+        context_tokens=thinker.facts.context_tokens,
+        answer_tokens=thinker.answer_tokens,
+    )
+
+
+async def into(conversation: Conversation, journal: Journal, thinker: Thinker) -> None:
+    """Lets a conversation go on with the bytes that the last prompt had, as far as they still fit."""
+    kept, gists = await turns(journal)
+    tokens = await thinker.count(conversation.of(kept, gists)) if kept else None
+    conversation.restore(kept, gists, tokens=tokens)
+
+
+async def turns(journal: Journal) -> tuple[list[Turn], list[str]]:
+    """The turns that the last prompt held, oldest first, and the gists of what had left it before."""
+    summaries = await journal.read(kinds=("summary",), limit=1, newest_first=True)
     newest = await journal.read(kinds=("thought",), limit=_TURNS, newest_first=True)
+    last = summaries[0].event if summaries else None
+    left_through = last.to_seq if isinstance(last, Summary) else 0
     thoughts = [(entry.seq, entry.event) for entry in reversed(newest) if isinstance(entry.event, Thought)]
-    cited = {seq for _, thought in thoughts for seq in thought.evidence}
+    gists = [gist(thought) for seq, thought in thoughts if seq <= left_through]
+    kept = [(seq, thought) for seq, thought in thoughts if seq > left_through]
+    cited = {seq for _, thought in kept if not thought.shown for seq in thought.evidence}
     found = {entry.seq: entry for entry in await journal.get(cited)}
-    return [_turn(seq, thought, found) for seq, thought in thoughts]
+    return [_turn(seq, thought, found) for seq, thought in kept], gists
 
 
 def _turn(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:
+    if thought.shown:
+        return Turn(user=thought.shown, reply=thought.said, gist=gist(thought), seq=seq)
+    return _rebuilt(seq, thought, found)
+
+
+def _rebuilt(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:
+    """The turn of a thought of an older journal, which did not keep its texts: nearly what was sent then."""
     seen: list[Seen] = []
     for about in thought.evidence:
         entry = found.get(about)
@@ -101,7 +133,7 @@ def _turn(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:
     return Turn(
         user=moment(seen, now_ns=thought.at_ns, reason=thought.reason, expected=thought.expected),
         reply=msgspec.json.encode(reply).decode(),
-        gist=f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}",
+        gist=gist(thought),
         seq=seq,
     )
 

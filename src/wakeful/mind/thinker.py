@@ -8,12 +8,15 @@ import msgspec
 
 from wakeful.context import Role
 from wakeful.events import WakefulError
-from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ContentDelta, Finished
+from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ContentDelta, Finished, LMStudioError
 
 T = TypeVar("T")
 Messages = Sequence[tuple[Role, str]]
 OnText = Callable[[str], None]
 """Is called with the whole text so far, each time that some more of it has come."""
+
+LM_STUDIO = "LM Studio"
+"""`ModelFacts.server` where LM Studio itself serves the model."""
 
 MAX_RAW_CHARS = 2000
 """How much of an unusable answer is kept for a person to look at."""
@@ -78,6 +81,26 @@ class Thinker:
         self.facts = facts
         self.answer_tokens = answer_tokens
         self._temperature = temperature
+        self._counts_natively = facts.server == LM_STUDIO
+
+    async def count(self, messages: Messages) -> int | None:
+        """Tokens of a prompt by the model's own tokenizer and template; None where the server can't be asked.
+
+        llama.cpp counts over HTTP, LM Studio only through its own SDK (`wakeful[native]`).
+        """
+        sent = _sent(messages)
+        try:
+            tokens = await self.client.count_tokens(sent)
+        except LMStudioError:
+            return None  # whatever is wrong with the server, the request itself will tell
+        if tokens is not None or not self._counts_natively:
+            return tokens
+        try:
+            async with self.client.native() as native:
+                return await native.count_tokens(sent, self.facts.name)
+        except LMStudioError:  # also when the package is not installed
+            self._counts_natively = False
+            return None
 
     async def ask(
         self,
@@ -111,7 +134,7 @@ class Thinker:
     async def _stream(self, messages: Messages, schema: dict[str, Any], on_text: OnText | None) -> ChatResult:
         text = ""
         async with self.client.stream(
-            [{"role": role, "content": content} for role, content in messages],
+            _sent(messages),
             model=self.facts.name,
             json_schema=schema,
             max_tokens=self.answer_tokens,
@@ -128,6 +151,10 @@ class Thinker:
                     case _:
                         pass  # reasoning is not shown: it is no part of the answer
         raise AssertionError("a stream ends with Finished or an error: please report this")
+
+
+def _sent(messages: Messages) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in messages]
 
 
 def _parse(text: str, shape: type[T], check: Callable[[T], str] | None) -> tuple[T | None, str]:

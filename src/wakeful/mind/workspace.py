@@ -9,6 +9,12 @@ from wakeful.events import Cursor
 MAX_WAITING = 256
 """Observations kept at most; in a storm the least salient ones leave first and are counted."""
 
+MAX_SHOWN = 6
+"""Observations that one thought is shown."""
+
+FRESH_S = 900.0
+"""How long an observation that was not enough to wake is still worth showing beside one that was; seconds."""
+
 MAX_PER_SUBJECT = 3
 """Observations of one subject that one thought is shown, so that a loud source can't hide a quiet one."""
 
@@ -50,13 +56,17 @@ class Workspace:
             self._crowded_out[least.observation.source] += 1
 
     def drain(self, limit: int) -> Batch:
-        """Takes everything out; the `limit` strongest are to be shown, the rest is counted."""
+        """Takes everything out; the `limit` strongest are to be shown, the rest is counted.
+
+        So are those that did not wake the mind when they came and are no longer news.
+        """
         shown: list[Seen] = []
         others = Counter(self._crowded_out)
         of_subject: Counter[tuple[str, str]] = Counter()
+        newest_ns = max((seen.observation.at_ns for seen in self._waiting), default=0)
         for seen in sorted(self._waiting, key=_claim, reverse=True):
             subject = (seen.observation.source, seen.observation.subject)
-            if len(shown) < limit and of_subject[subject] < MAX_PER_SUBJECT:
+            if len(shown) < limit and of_subject[subject] < MAX_PER_SUBJECT and not _is_old_news(seen, newest_ns):
                 of_subject[subject] += 1
                 shown.append(seen)
             else:
@@ -65,6 +75,12 @@ class Workspace:
         self._waiting.clear()
         self._crowded_out.clear()
         return Batch(shown=tuple(shown), others=dict(others), through=through)
+
+
+def _is_old_news(seen: Seen, newest_ns: int) -> bool:
+    salience = seen.salience
+    fresh = newest_ns - seen.observation.at_ns <= FRESH_S * 1e9
+    return not fresh and salience is not None and salience.salience < salience.threshold
 
 
 def _claim(seen: Seen) -> tuple[float, int]:

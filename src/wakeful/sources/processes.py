@@ -1,5 +1,6 @@
 """Which processes take the most, found without looking at them too often."""
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -42,11 +43,24 @@ class Processes:
                     used[key] = times.user + times.system
                     since = used[key] - self._cpu_s.get(key, used[key] if not took_s else 0.0)
                     if took_s and since > busiest_s:
-                        busiest, busiest_s = process.name(), since
+                        busiest, busiest_s = called(process), since
                     if resident > largest_bytes:
-                        largest, largest_bytes = process.name(), resident
+                        largest, largest_bytes = called(process), resident
             except psutil.Error:  # ended meanwhile, or not ours to look at
                 continue
         self._cpu_s, self._at = used, now
         percent = 100 * busiest_s / took_s if took_s and busiest else -1.0
         return Top(busiest, percent, largest, largest_bytes)
+
+
+def called(process: psutil.Process) -> str:
+    """What a person calls a process. Raises psutil.Error when it has ended.
+
+    Node.js names its main thread `MainThread`, which Linux takes for the name of the process: its program's name says
+    more.
+    """
+    name = process.name()
+    if name != "MainThread":
+        return name
+    command = process.cmdline()
+    return os.path.basename(command[0]) if command else name

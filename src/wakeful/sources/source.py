@@ -48,6 +48,15 @@ class CompoundSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class ConfirmedSource(Source, Protocol):
+    """A source that wants to know what is safe, because somebody waits for it."""
+
+    def stored(self, batch: Sequence[Observation]) -> None:
+        """The journal has taken over these observations, the very ones that the source made, in their order."""
+        ...
+
+
 def resume_for(source: Source, points: Mapping[str, str]) -> str:
     """Where `source` goes on, from the last `resume` of every name in the journal."""
     if isinstance(source, CompoundSource):

@@ -12,7 +12,7 @@ from wakeful.events import Observation
 from wakeful.sources.errors import SourceError, reason
 from wakeful.sources.health import SourceHealth
 from wakeful.sources.report import failed, works_again
-from wakeful.sources.source import Clock, CompoundSource, Emit, Source, places, resume_for
+from wakeful.sources.source import Clock, CompoundSource, ConfirmedSource, Emit, Source, places, resume_for
 
 MAX_BATCH = 500
 """Observations of one batch; also how many may wait for the journal."""
@@ -108,8 +108,9 @@ async def supervise(
 class _Outbox:
     """Observations on their way to the journal: bounded, in order, dropped by nothing but cancellation."""
 
-    def __init__(self, health: SourceHealth) -> None:
+    def __init__(self, health: SourceHealth, told: ConfirmedSource | None) -> None:
         self._health = health
+        self._told = told
         self._waiting: list[Observation] = []
         self._first_at = 0.0
         self._sending = False
@@ -147,7 +148,15 @@ class _Outbox:
             await self._offer(batch, emit)
             self._sending = False
             self._health.stored(len(batch))
+            self._tell(batch)
             self._room.set()
+
+    def _tell(self, batch: list[Observation]) -> None:
+        if self._told is not None:
+            try:
+                self._told.stored(batch)
+            except Exception:  # the fence around one source: what it makes of the news is its own affair
+                _log.exception("source %s fails when told what is stored", self._health.name)
 
     async def _batch(self) -> list[Observation]:
         loop = asyncio.get_running_loop()
@@ -182,7 +191,7 @@ class _Outbox:
 
 class _Watch:
     def __init__(self, source: Source, resume: str, health: SourceHealth, now_ns: Clock, backoff: Backoff) -> None:
-        self.outbox = _Outbox(health)
+        self.outbox = _Outbox(health, source if isinstance(source, ConfirmedSource) else None)
         self._source = source
         self._resume = resume
         self._points: dict[str, str] = {}

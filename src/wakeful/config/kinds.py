@@ -1,0 +1,13 @@
+"""Kinds of values that settings take."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+# The upper ends are far beyond what anybody wants: they keep infinity and slips of the pen from what reckons with them.
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=366 * 86_400)]
+SecondsOrNever = Annotated[float, Meta(ge=0, le=366 * 86_400)]
+Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Text = Annotated[str, Meta(min_length=1)]
+Texts = Annotated[list[Text], Meta(min_length=1)]

@@ -1,0 +1,101 @@
+"""What the model would be shown now, part by part, without thinking about it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wakeful.context import Conversation, Role, moment
+from wakeful.journal import Journal
+from wakeful.memory import Recall
+from wakeful.mind import recover
+from wakeful.mind.thinker import Thinker
+from wakeful.mind.workspace import MAX_SHOWN, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the prompt.
+
+    name: rules, turn or moment; seq: the thought of a turn, 0 for the other parts
+    texts: (role, text) in order; tokens: what it adds to the prompt
+    kept: whether the next thought begins with it too, so that the server need not read it again
+    """
+
+    name: str
+    texts: tuple[tuple[Role, str], ...]
+    tokens: int
+    kept: bool
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A prompt in its parts. exact: whether the model's own tokenizer counted; else tokens are on the safe side."""
+
+    parts: tuple[Part, ...]
+    room_tokens: int
+    answer_tokens: int
+    context_tokens: int
+    exact: bool
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole prompt."""
+        return sum(part.tokens for part in self.parts)
+
+
+async def preview(
+    journal: Journal, thinker: Thinker, recall: Recall, *, now_ns: Callable[[], int] = time.time_ns
+) -> Preview:
+    """The prompt of the thought that would come next, from what the journal says is waiting."""
+    conversation = recover.new_conversation(thinker)
+    await recover.into(conversation, journal, thinker)
+    waiting = await recover.waiting(journal)
+    workspace = Workspace()
+    for seen, cursor in waiting.seen:
+        workspace.add(seen, cursor)
+    batch = workspace.drain(MAX_SHOWN)
+    newest = await journal.read(kinds=("prediction",), limit=1, newest_first=True)
+    text = moment(
+        batch.shown,
+        now_ns=now_ns(),
+        reason="salience" if batch.shown else "idle",
+        expected=newest[0].event.body if newest else "",
+        recalled=await recall.recall(
+            [seen.observation for seen in batch.shown], without={turn.seq for turn in conversation.turns}
+        ),
+        others=batch.others,
+    )
+    layout = conversation.lay_out(text)
+    exact = await thinker.count(layout.messages) is not None
+    parts = await _parts(layout.messages, conversation, thinker if exact else None)
+    return Preview(
+        parts=parts,
+        room_tokens=conversation.room_tokens,
+        answer_tokens=thinker.answer_tokens,
+        context_tokens=thinker.facts.context_tokens,
+        exact=exact,
+    )
+
+
+async def _parts(
+    messages: Sequence[tuple[Role, str]], conversation: Conversation, counter: Thinker | None
+) -> tuple[Part, ...]:
+    """Rules, then a part for each turn, then the moment; each counted as what it adds to those before it."""
+    ends = [1, *range(3, len(messages), 2), len(messages)]
+    seqs = [0, *(turn.seq for turn in conversation.turns), 0]
+    parts: list[Part] = []
+    begin = before = 0
+    for end, seq in zip(ends, seqs, strict=True):
+        texts = tuple(messages[begin:end])
+        counted = await counter.count(messages[:end]) if counter is not None else None
+        tokens = counted - before if counted is not None else _estimated(texts, conversation)
+        before += tokens
+        name = "rules" if begin == 0 else "moment" if end == len(messages) else "turn"
+        parts.append(Part(name, texts, tokens, kept=name != "moment", seq=seq))
+        begin = end
+    return tuple(parts)
+
+
+def _estimated(texts: Sequence[tuple[Role, str]], conversation: Conversation) -> int:
+    return sum(conversation.estimate.message_tokens(text) for _, text in texts)
