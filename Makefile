@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench soak pilot-train pilot-eval lock clean
+.PHONY: help setup run test check docs bench soak fuzz pilot-train pilot-eval lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: $(VENV)/.dev ## Measure (ARGS="journal cost" for some only)
 
 soak: $(VENV)/.dev ## Run the long tests
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+fuzz: $(VENV)/.dev ## Send 100,000 odd requests to the server (ARGS="1000" for fewer)
+	@PYTHONPATH=. $(BIN)/python -m tests.engine.fuzz $(or $(ARGS),100000)
 
 pilot-train: $(VENV)/.train ## Train the pilot model anew (about an hour on two cores)
 	$(BIN)/python -m training.pilot.train --out training/pilot/out $(ARGS)

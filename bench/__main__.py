@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-ALL = ("journal", "attention", "prefix_cache", "idle_day", "estimate", "lmstudio", "watching", "cost")
+ALL = ("journal", "attention", "prefix_cache", "idle_day", "estimate", "lmstudio", "engine", "watching", "cost")
 """In this order; `cost` comes last, since it measures a quiet machine."""
 
 

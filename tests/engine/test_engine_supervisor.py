@@ -139,8 +139,8 @@ async def test_killed_in_the_middle_of_a_stream(tiny: Path) -> None:
 
 
 async def test_killed_again_and_again_it_slows_down_but_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wakeful.engine.supervisor._FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("wakeful.engine.supervisor._LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr("wakeful.engine.llama.supervisor._FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("wakeful.engine.llama.supervisor._LONGEST_PAUSE_S", 0.3)
     deaths: list[EngineDied] = []
 
     def on_event(event: EngineEvent) -> None:
@@ -266,7 +266,7 @@ def test_the_child_ends_with_its_parent(tiny: Path, how: str) -> None:
     if how.startswith("stopped"):  # as on systems where the kernel does not help
         program = program.replace(
             "asyncio.run(main())",
-            "import wakeful.engine.child as child\n"
+            "import wakeful.engine.llama.child as child\n"
             "source = Path(child.__file__).read_text().replace('_die_with(settings.parent_pid)', 'pass')\n"
             "copy = Path(sys.argv[1]).with_name('child_without_kernel.py')\n"
             "copy.write_text(source)\n"
@@ -372,7 +372,7 @@ async def test_a_subscriber_that_fails_harms_nothing(tiny: Path) -> None:
 
 
 async def test_not_ready_in_time_says_why(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wakeful.engine.supervisor._FIRST_PAUSE_S", 5.0)
+    monkeypatch.setattr("wakeful.engine.llama.supervisor._FIRST_PAUSE_S", 5.0)
     async with Engine(tiny, threads=1) as engine:
         pid = engine.health.pid
         assert pid is not None

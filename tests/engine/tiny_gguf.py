@@ -3,6 +3,7 @@
 import math
 import random
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 _U32, _F32, _TEXT, _ARRAY, _I32 = 4, 6, 8, 9, 5
@@ -83,9 +84,11 @@ def tensors(vocabulary: int) -> list[tuple[str, tuple[int, ...]]]:
     return shapes
 
 
-def write_tiny_gguf(path: Path, *, context: int = 2048) -> Path:
+def write_tiny_gguf(path: Path, *, context: int = 2048, more: Mapping[str, object] | None = None) -> Path:
+    """more: facts that are added, or take the place of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     rng = random.Random(0)
-    told = facts(context)
+    told = facts(context) | dict(more or {})
     vocabulary = told["llama.vocab_size"]
     assert isinstance(vocabulary, int)
     shapes = tensors(vocabulary)

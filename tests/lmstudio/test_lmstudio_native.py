@@ -1,10 +1,18 @@
-"""What LM Studio's own SDK gives behind our interface, against a server that speaks its protocol."""
+"""What LM Studio's own SDK gives behind our interface, against our own server, which speaks its protocol."""
 
+import asyncio
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
-from native_server import serving_native
 
+from tests.engine.scripted_house import House, open_house
+from wakeful.engine.errors import ProcessDied
+from wakeful.engine.runner.pieces import Piece, Text
+from wakeful.engine.runner.request import Generation
+from wakeful.engine.runner.scripted import Call, Reply
 from wakeful.lmstudio import (
     AsyncLMStudioClient,
     ContentDelta,
@@ -20,73 +28,116 @@ from wakeful.lmstudio import (
 MESSAGES = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello there"}]
 
 
-async def test_exact_counts_templates_and_settings() -> None:
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client, client.native() as native:
-        assert await native.count_tokens("one two three", model="m") == 3
+@pytest.fixture
+async def house() -> AsyncGenerator[House]:
+    async with open_house() as opened:
+        yield opened
+
+
+async def test_exact_counts_templates_and_settings(house: House) -> None:
+    async with AsyncLMStudioClient(house.url) as client, client.native() as native:
+        assert await native.count_tokens("one two three", model="chatty") == 3
         assert await native.count_tokens("one two") == 2
-        assert await native.apply_template(MESSAGES, "m") == "<system> be brief <user> hello there"
-        assert await native.count_tokens(MESSAGES, "m") == 6
-        assert await native.tokenize("one three", "m") == [3, 5]
-        assert await native.context_length("m") == 4096
-        assert "contextLength" in await native.load_config("m")
+        laid_out = await native.apply_template(MESSAGES, "chatty")
+        assert laid_out == "<|system|>be brief\n<|user|>hello there\n<|assistant|>"
+        assert await native.count_tokens(MESSAGES, "chatty") == await native.count_tokens(laid_out)
+        assert len(await native.tokenize("one three", "chatty")) == 2
+        assert await native.context_length("chatty") == 8192
+        assert (await native.load_config("chatty"))["contextLength"] == 8192
 
 
-async def test_loading_tells_how_far_it_is() -> None:
+async def test_loading_tells_how_far_it_is(house: House) -> None:
     seen: list[float] = []
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client, client.native() as native:
-        assert await native.load("m", config={"contextLength": 8192}, on_progress=seen.append) == "m:2"
+    async with AsyncLMStudioClient(house.url) as client, client.native() as native:
+        assert await native.load("chatty") == "chatty"
+        config = {"contextLength": 4096}
+        assert await native.load("chatty", config=config, ttl_s=60, on_progress=seen.append) == "chatty:2"
         with pytest.raises(ModelNotFound):
             await native.load("none")
     assert seen[-1] == 1.0
     assert seen == sorted(seen)
-    assert "8192" in str(server.channels[0]["creationParameter"])
+    assert house.loads[1].context_length == 4096
+    assert [each.ttl_s for each in house.models.loaded()] == [3600, 60]
 
 
-async def test_an_answer_with_all_that_can_be_told_on_the_way() -> None:
+async def test_an_answer_with_all_that_can_be_told_on_the_way(house: House) -> None:
+    house.script = lambda _: Reply(text="Grüße, Welt", reasoning="hm")
     progress: list[float] = []
     firsts: list[str] = []
     pieces: list[ContentDelta | ReasoningDelta] = []
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client, client.native() as native:
+    async with AsyncLMStudioClient(house.url) as client, client.native() as native:
         result = await native.respond(
             MESSAGES,
-            model="m",
+            model="chatty",
             config={"maxTokens": 9},
             on_prompt_processing_progress=progress.append,
             on_first_token=lambda: firsts.append("first"),
             on_fragment=pieces.append,
         )
+        assert (await native.respond("x")).model == "chatty"
     assert (result.text, result.reasoning, result.finish_reason) == ("Grüße, Welt", "hm", "stop")
-    assert (result.usage.prompt_tokens, result.usage.completion_tokens, result.model) == (7, 3, "m")
+    assert (result.usage.completion_tokens, result.model) == (4, "chatty")
+    assert result.usage.prompt_tokens
     assert progress[-1] == 1.0
     assert firsts == ["first"]
-    assert pieces == [ReasoningDelta("hm"), ContentDelta("Grüße, "), ContentDelta("Welt")]
+    assert pieces[0] == ReasoningDelta("hm")
+    assert "".join(piece.text for piece in pieces[1:]) == "Grüße, Welt"
+    assert all(isinstance(piece, ContentDelta) for piece in pieces[1:])
 
 
-async def test_acting_goes_through_the_sdk() -> None:
+async def test_acting_goes_through_the_sdk(house: House) -> None:
     def weather(city: str) -> str:
         """What the weather is like."""
         return f"rain in {city}"
 
+    def script(generation: Generation) -> Reply:
+        if generation.messages[-1]["role"] == "tool":
+            return Reply(text=f"There is {generation.messages[-1]['content']}.")
+        return Reply(calls=(Call("weather", {"city": "Bern"}),))
+
+    house.script = script
     heard: list[str] = []
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client, client.native() as native:
-        assert "Welt" in await native.act("weather?", [weather], model="m", on_message=heard.append)
-    assert len(heard) == 1
-    assert "weather" in str(server.channels[-1]["creationParameter"])
+    async with AsyncLMStudioClient(house.url) as client, client.native() as native:
+        said = await native.act("weather?", [weather], model="chatty", on_message=heard.append)
+    assert said == 'There is "rain in Bern".'  # the SDK tells the model results as JSON
+    assert len(heard) == 3
 
 
-async def test_failures_are_errors_of_ours() -> None:
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client, client.native() as native:
+async def test_failures_are_errors_of_ours(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def crashes(_: Any) -> AsyncGenerator[Piece]:
+        yield Text("Grüße, ")
+        yield Text("Welt")
+        raise ProcessDied("It died.", exit_code=6)
+
+    async with AsyncLMStudioClient(house.url) as client, client.native() as native:
         with pytest.raises(ModelNotFound):
             await native.count_tokens("x", "none")
-        with pytest.raises(ModelCrashed) as crashed:
-            await native.respond("x", model="crashes")
-        assert crashed.value.partial == "Grüße, Welt"
+        await native.load("chatty")
+        house.script = lambda _: Reply(text="late", first_token_s=60)
         with pytest.raises(ServerTooSlow):
-            await native.respond("x", model="silent", limit_s=0.2)
-        assert await native.count_tokens("still there", "m") == 2
-        with pytest.raises(StreamBroken) as broken:
-            await native.respond("x", model="vanishes")
-        assert broken.value.partial == "Grüße, Welt"
+            await native.respond("x", model="chatty", limit_s=0.2)
+        assert await native.count_tokens("still there", "chatty") == 2
+        monkeypatch.setattr(house.runners[0], "generate", crashes)
+        with pytest.raises(ModelCrashed) as crashed:
+            await native.respond("x", model="chatty")
+        assert crashed.value.partial == "Grüße, Welt"
+
+
+async def test_a_server_that_goes_away_breaks_the_answer_off() -> None:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house())
+        house.script = lambda _: Reply(text="word " * 5000, token_s=0.01)
+        async with AsyncLMStudioClient(house.url) as client, client.native() as native:
+            closing: list[Any] = []
+
+            def close(_: object) -> None:
+                if not closing:
+                    closing.append(asyncio.create_task(stack.aclose()))
+
+            with pytest.raises(StreamBroken) as broken:
+                await native.respond("x", model="chatty", on_fragment=close)
+            assert broken.value.partial.startswith("word")
+            await closing[0]
 
 
 async def test_without_a_server_and_without_the_package(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:

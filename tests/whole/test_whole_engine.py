@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from wakeful.attention import AttentionSettings
-from wakeful.engine import Engine, supervisor
+from wakeful.engine import Engine
+from wakeful.engine.llama import supervisor
 from wakeful.events import Observation, Salience, Thought, ThoughtFailed, ThoughtStarted
 from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Recall

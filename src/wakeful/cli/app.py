@@ -13,7 +13,7 @@ from wakeful.cli.times import when
 
 EXITS = (
     "Exit codes: 0 all is well · 1 unexpected, please report · 2 typed wrongly · 3 wrong settings · "
-    "4 no usable model server · 5 journal locked, full or damaged · 6 the page's port is taken."
+    "4 no usable model server or model · 5 journal locked, full or damaged · 6 the port is taken."
 )
 
 app = typer.Typer(
@@ -91,6 +91,117 @@ def run(
             },
         ).settings
         return run_mind(settings, watch or [])
+
+    guarded(command)
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Load this: a .gguf file, or the key of a model on this machine; a folder is offered, not loaded. "
+            "May be given often. Without it, the small pilot model is loaded.",
+        ),
+    ] = None,
+    models_folder: Annotated[
+        list[Path] | None,
+        typer.Option(help="Offer the .gguf files of this folder, besides those that LM Studio has downloaded."),
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(help="Answer from this file in place of a model: .py with a function `script`, or .toml."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Listen at this address; 0.0.0.0 for all, which needs a token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 for any that is free.")] = 1234,
+    context_length: Annotated[
+        int, typer.Option("--context-length", "-c", min=1, help="Tokens, where a load names none.")
+    ] = (8192),
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Answers at once that a model writes.")] = 4,
+    ttl: Annotated[
+        float, typer.Option(min=0, help="Seconds without use after which a model loaded on demand goes; 0 for never.")
+    ] = 3600,
+    jit: Annotated[bool, typer.Option("--jit/--no-jit", help="Load the model that a request names.")] = True,
+    api_token: Annotated[
+        list[str] | None, typer.Option(help="Ask every request for this token, or another one given so.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Tokens, one a line; `wakeful token --file FILE` adds one.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fail on purpose: reset@500, 503, stall, slow@0.2, crash@3, overflow, "
+            "'429,headers.Retry-After=2,nth=3', 'close,probability=0.1'. May be given often.",
+        ),
+    ] = None,
+    fault_plan: Annotated[Path | None, typer.Option(help="A TOML file of [[fault]] tables, with a seed.")] = None,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Let faults be changed at /__faults; prints its token.")
+    ] = False,
+    discoverable: Annotated[
+        bool, typer.Option("--discoverable", help="Also listen where LM Studio's SDKs look when told no address.")
+    ] = False,
+    cors: Annotated[bool, typer.Option("--cors", help="Let web pages from anywhere use it.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="LM Studio's own 200 in place of 404 where a route does not exist.")
+    ] = False,
+    log_requests: Annotated[bool, typer.Option("--log-requests", help="One line for each request.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say everything as JSON, one object a line.")] = False,
+) -> None:
+    """Serve models as LM Studio does, to any of its clients. Goes on until Ctrl-C.
+
+    Answers come from llama.cpp (extra `engine`) or from a script. What LM Studio has downloaded on this machine is
+    offered too, and loaded when a request names it. Only this machine may ask, unless --host says otherwise.
+    """
+
+    def command() -> int:
+        from wakeful.cli.serve import ServeOptions, serve
+
+        return serve(
+            ServeOptions(
+                host=host,
+                port=port,
+                models=model or (),
+                folders=models_folder or (),
+                script=script,
+                context_length=context_length,
+                parallel=parallel,
+                ttl_s=ttl,
+                jit=jit,
+                tokens=api_token or (),
+                token_file=token_file,
+                faults=fault or (),
+                fault_plan=fault_plan,
+                admin=admin,
+                discoverable=discoverable,
+                cors=cors,
+                exact=exact,
+                log_requests=log_requests,
+                as_json=json,
+            )
+        )
+
+    guarded(command)
+
+
+@app.command()
+def token(
+    file: Annotated[Path | None, typer.Option(help="Add it to this file, which only you can read.")] = None,
+) -> None:
+    """Make an API token for `wakeful serve`, in LM Studio's form."""
+
+    def command() -> None:
+        from wakeful.cli.tokens import keep_token, new_token
+
+        made = new_token()
+        if file is not None:
+            keep_token(made, file)
+        print(made)
 
     guarded(command)
 

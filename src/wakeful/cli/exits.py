@@ -1,12 +1,12 @@
 """Exit codes, and how an error becomes one.
 
-0  all is well; `run` was stopped by Ctrl-C or a signal
+0  all is well; `run` or `serve` was stopped by Ctrl-C or a signal
 1  something unexpected: please report it
 2  the command was typed wrongly
 3  the settings are wrong
-4  the model server can't be used
+4  the model server, or a model, can't be used
 5  the journal can't be used: locked, full, read-only, damaged
-6  the page's port is taken
+6  the port is taken
 """
 
 import sys
@@ -49,6 +49,7 @@ def _code(error: WakefulError) -> int:
         "wakeful.sources": SETTINGS,
         "wakeful.journal": JOURNAL,
         "wakeful.dashboard": PORT,
+        "wakeful.cli.ports": PORT,
         "wakeful.mind": MODEL,
     }
     for cls in type(error).__mro__:

@@ -1,14 +1,5 @@
 """How do we run a model when there is no server? llama.cpp in a supervised child process."""
 
-from wakeful.engine.catalog import (
-    LocalModel,
-    best_model,
-    choose_model,
-    find_models,
-    lmstudio_home,
-    models_folder,
-    pilot_model,
-)
 from wakeful.engine.errors import (
     EngineError,
     EngineMissing,
@@ -17,8 +8,17 @@ from wakeful.engine.errors import (
     ModelFileError,
     NotEnoughMemory,
 )
-from wakeful.engine.gguf import GGUFHeader, read_header
-from wakeful.engine.supervisor import (
+from wakeful.engine.files.catalog import (
+    LocalModel,
+    best_model,
+    choose_model,
+    find_models,
+    lmstudio_home,
+    models_folder,
+    pilot_model,
+)
+from wakeful.engine.files.gguf import GGUFHeader, read_header
+from wakeful.engine.llama.supervisor import (
     Engine,
     EngineDied,
     EngineEvent,

@@ -30,6 +30,10 @@ COUNT_S = 60.0
 """Seconds for counts and other short questions: the SDK itself waits for ever."""
 
 _REASONS = {"eosFound": "stop", "stopStringFound": "stop", "toolCalls": "tool_calls", "userStopped": ""}
+_TAGS = frozenset({"reasoningStartTag", "reasoningEndTag"})
+"""What stands around the thinking belongs neither to it nor to the answer."""
+
+_NOT_FOUND = frozenset({"generic.pathNotFound", "generic.noModelMatchingQuery", "generic.identifierNotFound"})
 _LENGTHS = frozenset({"maxPredictedTokensReached", "contextLengthReached"})
 
 
@@ -142,7 +146,9 @@ class Native:
         def fragment(piece: Any) -> None:
             nonlocal first_s
             first_s = loop.time() - started_s if first_s is None else first_s
-            thought = piece.reasoning_type != "none"
+            if piece.reasoning_type in _TAGS:
+                return
+            thought = piece.reasoning_type == "reasoning"
             (reasoning if thought else text).append(piece.content)
             if on_fragment is not None:
                 on_fragment(ReasoningDelta(piece.content) if thought else ContentDelta(piece.content))
@@ -164,7 +170,7 @@ class Native:
             reasoning="".join(reasoning),
             finish_reason="length" if reason in _LENGTHS else _REASONS.get(reason, reason),
             usage=Usage(stats.prompt_tokens_count, stats.predicted_tokens_count),
-            model=str(getattr(answer.model_info, "identifier", model)),
+            model=model or answer.model_info.model_key,  # the SDK keeps the identifier of the instance to itself
             duration_s=spent_s,
             first_token_s=spent_s if first_s is None else first_s,
             chunks=len(text) + len(reasoning),
@@ -229,11 +235,19 @@ async def _errors(base_url: str, partial: Sequence[str] = ()) -> AsyncGenerator[
         text = "".join(partial)
         raise StreamBroken(f"The connection to LM Studio was lost ({_words(error)}).", partial=text) from error
     except lmstudio.LMStudioServerError as error:
+        if _code(error) in _NOT_FOUND:  # which SDKs before 1.6 make no error of its own of
+            raise ModelNotFound(_words(error)) from error
         raise classify(400, error_from(_words(error), "", _words(error)), partial="".join(partial)) from error
     except lmstudio.LMStudioError as error:
         raise ServerUnreachable(f"LM Studio's own interface at {base_url} can't be used: {_words(error)}") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise MalformedAnswer(f"LM Studio's answer can't be read by its SDK: {error}.") from error
+
+
+def _code(error: "lmstudio.LMStudioServerError") -> str:
+    """LM Studio's word for what is wrong, "" for none."""
+    told: Any = error.server_error.display_data if error.server_error is not None else None
+    return str(cast("dict[str, Any]", told).get("code", "")) if isinstance(told, dict) else ""
 
 
 def _words(error: Exception) -> str:

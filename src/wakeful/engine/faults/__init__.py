@@ -1,0 +1,1 @@
+"""How is it made to fail on purpose?"""

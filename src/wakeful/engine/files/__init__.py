@@ -1,0 +1,1 @@
+"""Which model files are there, and what do they say of themselves?"""

@@ -1,0 +1,1 @@
+"""How does llama.cpp run a model, and come back when it dies?"""

@@ -1,0 +1,1 @@
+"""How do LM Studio's own SDKs speak to it?"""

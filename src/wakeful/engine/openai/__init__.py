@@ -1,0 +1,1 @@
+"""How do OpenAI's and Anthropic's clients speak to it?"""

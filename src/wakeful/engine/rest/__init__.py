@@ -1,0 +1,1 @@
+"""How do LM Studio's own REST interfaces speak to it?"""
