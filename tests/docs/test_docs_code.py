@@ -14,18 +14,20 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from msgspec.structs import replace
 from stand_in import lm_studio
 from sybil import Example
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from tests.lmstudio.native_server import serving_native
+from tests.engine.scripted_house import CHAT, open_house
 from tests.lmstudio.raw_server import serving
 from wakeful.lmstudio import LMStudioClient
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _ELLIPSIS = "…"
+MODEL = replace(CHAT, key="qwen2.5-7b-instruct")
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_the_code_of_a_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = Document.parse(str(page), *PARSERS)
-    serving_it = serving_native() if page.name == "native.md" else serving(lm_studio)
+    serving_it = open_house(known=(MODEL,)) if page.name == "native.md" else serving(lm_studio)
     with portal.wrap_async_context_manager(serving_it) as server:
         monkeypatch.setenv("LMSTUDIO_URL", server.url)
         try:

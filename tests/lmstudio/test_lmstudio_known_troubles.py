@@ -6,15 +6,17 @@ The page `docs/client/known-troubles.md` has a line for each of them.
 import asyncio
 import json
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from native_server import serving_native
 from raw_server import DONE, Exchange, delta, good, serving
 from scripted import answering, asked, said
 
+from tests.engine.scripted_house import open_house
+from wakeful.engine.server.settings import ServerSettings
 from wakeful.lmstudio import (
     NO_RETRY,
     AsyncLMStudioClient,
@@ -82,13 +84,18 @@ async def test_671_the_model_is_pushed_out_while_it_writes() -> None:
         assert (await client.stream("tell", resume=True).collect()).text == STORY
 
 
-async def test_907_the_sdk_does_not_connect_again() -> None:
-    async with serving_native() as server, AsyncLMStudioClient(server.url) as client:
-        async with client.native() as native:
-            with pytest.raises(StreamBroken):
-                await native.respond("x", model="vanishes")
-        async with client.native() as native:
-            assert await native.count_tokens("here again", "m") == 2
+async def test_907_the_sdk_does_not_connect_again(free_port: int) -> None:
+    settings = ServerSettings(port=free_port)
+    async with AsyncLMStudioClient(f"127.0.0.1:{free_port}") as client:
+        async with AsyncExitStack() as stack:
+            async with open_house(settings=settings):
+                native = await stack.enter_async_context(client.native())
+                assert await native.count_tokens("one two three", model="chatty") == 3
+            async with open_house(settings=settings):
+                with pytest.raises(StreamBroken):
+                    await native.count_tokens("one two three", model="chatty")
+        async with open_house(settings=settings), client.native() as native:
+            assert await native.count_tokens("one two three", model="chatty") == 3
 
 
 @pytest.mark.parametrize("stream", [False, True])
