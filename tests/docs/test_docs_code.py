@@ -8,27 +8,26 @@ import io
 import os
 import re
 import tomllib
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from msgspec.structs import replace
 from stand_in import lm_studio
 from sybil import Example
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from tests.engine.scripted_house import CHAT, House, open_house
+from tests.engine.scripted_house import CHAT, open_house
 from tests.lmstudio.raw_server import serving
-from wakeful.engine.runner.scripted import Reply
 from wakeful.lmstudio import LMStudioClient
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _ELLIPSIS = "…"
+MODEL = replace(CHAT, key="qwen2.5-7b-instruct")
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def test_the_code_of_a_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = Document.parse(str(page), *PARSERS)
-    serving_it = _native() if page.name == "native.md" else serving(lm_studio)
+    serving_it = open_house(known=(MODEL,)) if page.name == "native.md" else serving(lm_studio)
     with portal.wrap_async_context_manager(serving_it) as server:
         monkeypatch.setenv("LMSTUDIO_URL", server.url)
         try:
@@ -79,14 +78,6 @@ def test_the_code_of_a_page(
                 example.evaluate()
         finally:
             _close(document.namespace)
-
-
-@asynccontextmanager
-async def _native() -> AsyncGenerator[House]:
-    """A server that speaks the protocol of LM Studio's SDK."""
-    async with open_house(known=(msgspec.structs.replace(CHAT, key="qwen2.5-7b-instruct"),)) as house:
-        house.script = lambda _: Reply(text="Nearly.")
-        yield house
 
 
 def _close(namespace: dict[str, Any]) -> None:

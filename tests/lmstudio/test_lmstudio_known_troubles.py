@@ -16,13 +16,13 @@ from raw_server import DONE, Exchange, delta, good, serving
 from scripted import answering, asked, said
 
 from tests.engine.scripted_house import open_house
+from wakeful.engine.server.settings import ServerSettings
 from wakeful.lmstudio import (
     NO_RETRY,
     AsyncLMStudioClient,
     ChatOptions,
     CircuitBreaker,
     EmptyAnswer,
-    LMStudioError,
     Manners,
     ModelCrashed,
     ModelUnloaded,
@@ -84,19 +84,18 @@ async def test_671_the_model_is_pushed_out_while_it_writes() -> None:
         assert (await client.stream("tell", resume=True).collect()).text == STORY
 
 
-async def test_907_the_sdk_does_not_connect_again() -> None:
-    async with AsyncExitStack() as first:
-        house = await first.enter_async_context(open_house())
-        async with AsyncLMStudioClient(house.url) as client:
-            async with client.native() as native:
-                assert await native.count_tokens("here now", "chatty") == 2
-                await first.aclose()
-                with pytest.raises(LMStudioError):
-                    await native.count_tokens("gone", "chatty")
-            async with open_house() as again:
-                client.base_url = again.url
-                async with client.native() as native:
-                    assert await native.count_tokens("here again", "chatty") == 2
+async def test_907_the_sdk_does_not_connect_again(free_port: int) -> None:
+    settings = ServerSettings(port=free_port)
+    async with AsyncLMStudioClient(f"127.0.0.1:{free_port}") as client:
+        async with AsyncExitStack() as stack:
+            async with open_house(settings=settings):
+                native = await stack.enter_async_context(client.native())
+                assert await native.count_tokens("one two three", model="chatty") == 3
+            async with open_house(settings=settings):
+                with pytest.raises(StreamBroken):
+                    await native.count_tokens("one two three", model="chatty")
+        async with open_house(settings=settings), client.native() as native:
+            assert await native.count_tokens("one two three", model="chatty") == 3
 
 
 @pytest.mark.parametrize("stream", [False, True])
