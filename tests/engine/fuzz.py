@@ -81,7 +81,8 @@ class Tally:
     def note(self, outcome: str, asked: str) -> None:
         self.sent += 1
         self.outcomes[outcome[:3] if outcome.startswith("5") else outcome] += 1
-        if (outcome.startswith("5") or outcome == "hang") and len(self.wrong) < 20:
+        # 501 is what is said of downloads where no place is configured for them
+        if (outcome[:3] in ("500", "502", "503", "504") or outcome == "hang") and len(self.wrong) < 20:
             self.wrong.append(f"{outcome}: {asked[:1500]}")
 
 

@@ -1,6 +1,6 @@
 """Runs the test suite of LM Studio's own Python SDK against our server, with a scripted model behind it.
 
-    python tests/engine/lmstudio_python_suite.py CHECKOUT [what pytest takes]
+    python tests/engine/lmstudio_python_suite.py CHECKOUT [what pytest takes]    (needs the package pytest-subtests)
 
 CHECKOUT: a copy of lmstudio-python, which is not ours to ship. Its tests look for a server on the five ports where one
 is found without an address, and for certain models; our server takes one of the ports and has models of those names,

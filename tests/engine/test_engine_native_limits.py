@@ -87,6 +87,7 @@ async def test_a_reader_that_sleeps_holds_the_model_up_and_is_left(
                 await asyncio.sleep(0.01)
             while instance.users:
                 await asyncio.sleep(0.01)
+        connection.transport.abort()
     assert written < 10_000
 
 
@@ -100,6 +101,7 @@ async def test_a_client_that_does_not_answer_does_not_hold_the_stop_up(monkeypat
             connection.transport.pause_reading()
             async with asyncio.timeout(5):  # aiohttp itself would wait for ten seconds
                 await stack.aclose()
+            connection.transport.abort()
 
 
 async def test_a_bug_of_ours_ends_one_channel_and_is_logged(

@@ -88,6 +88,21 @@ async def test_alive_ends_with_the_server() -> None:
             await closing
 
 
+async def test_a_server_that_stops_lets_answers_come_to_their_end() -> None:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house())
+        house.script = lambda _: Reply(text="word " * 30, token_s=0.01)
+        await house.models.load("chatty")
+        async with line(house) as opened:
+            await opened.open("predict", asked())
+            while types([await opened.next()]) != ["fragment"]:
+                pass
+            closing = asyncio.create_task(stack.aclose())
+            assert types(await opened.rest())[-2:] == ["success", "channelClose"]
+            assert (await opened.socket.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSE
+            await closing
+
+
 async def test_models_are_described_with_all_that_the_javascript_sdk_wants(house: House) -> None:
     await house.models.load("chatty", ttl_s=5)
     async with line(house) as opened:

@@ -13,6 +13,7 @@ from wakeful.engine.errors import ProcessDied
 from wakeful.engine.runner.pieces import Piece, Text
 from wakeful.engine.runner.request import Generation
 from wakeful.engine.runner.scripted import Call, Reply
+from wakeful.engine.server.settings import ServerSettings
 from wakeful.lmstudio import (
     AsyncLMStudioClient,
     ContentDelta,
@@ -125,7 +126,7 @@ async def test_failures_are_errors_of_ours(house: House, monkeypatch: pytest.Mon
 
 async def test_a_server_that_goes_away_breaks_the_answer_off() -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house())
+        house = await stack.enter_async_context(open_house(settings=ServerSettings(port=0, stop_wait_s=0.1)))
         house.script = lambda _: Reply(text="word " * 5000, token_s=0.01)
         async with AsyncLMStudioClient(house.url) as client, client.native() as native:
             closing: list[Any] = []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib.util
+import logging
 import os
 import secrets
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wakeful.cli.ports import port_error
 from wakeful.cli.serving import Said
@@ -78,8 +80,14 @@ def serve(options: ServeOptions) -> int:
     return 0
 
 
+def _quiet(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's is worth a person's while: what is no HTTP is answered with 400 and no more said."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """On uvloop where it is there: tokens that come one by one cost half as much."""
+    logging.getLogger("aiohttp.server").addFilter(_quiet)
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     if importlib.util.find_spec("uvloop") is not None:
         factory = importlib.import_module("uvloop").new_event_loop

@@ -3,12 +3,12 @@
 from contextlib import aclosing
 
 from wakeful.engine.native.channel import Channel
-from wakeful.engine.native.office import Office, Space, void_exchange
+from wakeful.engine.native.office import Office, Space, endless_exchange
 
 
 def diagnostics() -> Space:
     """Its endpoints."""
-    return Space("diagnostics", channels={"streamLogs": void_exchange(_stream)})
+    return Space("diagnostics", channels={"streamLogs": endless_exchange(_stream)})
 
 
 async def _stream(office: Office, channel: Channel) -> None:

@@ -41,10 +41,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An endpoint that opens a channel, which ends when `hold` does."""
+    """An endpoint that opens a channel, which ends when `hold` does. endless: it does so only when it is stopped."""
 
     read: Callable[[bytes], Any]
     hold: Callable[[Office, Any, Channel], Awaitable[None]]
+    endless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,13 @@ def exchange(form: type[P], hold: Callable[[Office, P, Channel], Awaitable[None]
     return Exchange(msgspec.json.Decoder(form).decode, hold)
 
 
-def void_exchange(hold: Callable[[Office, Channel], Awaitable[None]]) -> Exchange:
-    """A channel without creation parameter."""
+def endless_exchange(hold: Callable[[Office, Channel], Awaitable[None]]) -> Exchange:
+    """A channel without creation parameter, that stays open."""
 
     async def given(office: Office, _: None, channel: Channel) -> None:
         await hold(office, channel)
 
-    return Exchange(_nothing, given)
+    return Exchange(_nothing, given, endless=True)
 
 
 def _nothing(_: bytes) -> None:

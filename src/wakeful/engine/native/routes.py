@@ -1,7 +1,7 @@
 """The sockets of LM Studio's own SDKs, one for each namespace."""
 
 import asyncio
-import weakref
+from collections.abc import Awaitable, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -28,7 +28,7 @@ GOODBYE_S = 1.0
 _SPACES = namespaces()
 _OFFICE: web.AppKey[Office] = web.AppKey("native_office", Office)
 _ADMISSION: web.AppKey[Admission] = web.AppKey("native_admission", Admission)
-_SOCKETS: web.AppKey[weakref.WeakSet[web.WebSocketResponse]] = web.AppKey("native_sockets", weakref.WeakSet)
+_SESSIONS: web.AppKey[dict[web.WebSocketResponse, Session]] = web.AppKey("native_sessions", dict)
 
 
 def routes() -> list[web.RouteDef]:
@@ -40,7 +40,7 @@ def prepare(app: web.Application) -> None:
     """Give an application what the routes share."""
     app[_OFFICE] = Office(app[MODELS], app.get(DOWNLOADS))
     app[_ADMISSION] = Admission(app[SETTINGS].tokens)
-    app[_SOCKETS] = weakref.WeakSet()
+    app[_SESSIONS] = {}
     app.on_shutdown.append(_close_all)
 
 
@@ -71,7 +71,6 @@ async def _talk(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request):
         raise Refused(f"Unexpected endpoint or method. ({request.method} {request.path})", kind="not_found")
     await socket.prepare(request)
-    request.app[_SOCKETS].add(socket)
     admission = request.app[_ADMISSION]
     admitted: list[str] = []
 
@@ -87,9 +86,11 @@ async def _talk(request: web.Request) -> web.StreamResponse:
     watch = asyncio.create_task(_watch(request, conversation, outlet))
     try:
         async with Session(space, request.app[_OFFICE], conversation, outlet) as session:
+            request.app[_SESSIONS][socket] = session
             await _listen(socket, session)
     finally:
         watch.cancel()
+        request.app[_SESSIONS].pop(socket, None)
         for identifier in admitted:
             admission.release(identifier)
     return socket
@@ -117,13 +118,23 @@ async def _watch(request: web.Request, conversation: Conversation, outlet: _Outl
 
 
 async def _close_all(app: web.Application) -> None:
-    """Say goodbye to all at once; who does not answer is left."""
-    goodbyes = [
-        asyncio.ensure_future(socket.close(code=aiohttp.WSCloseCode.GOING_AWAY, message=b"The server stops."))
-        for socket in set(app[_SOCKETS])
-    ]
-    if goodbyes:
-        _, silent = await asyncio.wait(goodbyes, timeout=GOODBYE_S)
-        for each in silent:
-            each.cancel()
-        await asyncio.gather(*goodbyes, return_exceptions=True)
+    """Let answers come to their end for a while, then say goodbye to all at once; who does not answer is left.
+
+    aiohttp reads nothing more from its sockets by now.
+    """
+    sessions = app[_SESSIONS]
+    await _at_most(app[SETTINGS].stop_wait_s, [session.settle() for session in sessions.values()])
+    going_away = aiohttp.WSCloseCode.GOING_AWAY
+    await _at_most(
+        GOODBYE_S, [socket.close(code=going_away, message=b"The server stops.") for socket in list(sessions)]
+    )
+
+
+async def _at_most(seconds: float, works: Sequence[Awaitable[object]]) -> None:
+    """Do all this at the same time, and leave what takes longer."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -43,6 +43,7 @@ class Session:
         self._channels: dict[int, Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
+        self._endless: set[asyncio.Task[None]] = set()
         self._bytes = 0
 
     async def __aenter__(self) -> "Session":
@@ -52,6 +53,11 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Wait until all that will end by itself has ended."""
+        while going := self._tasks - self._endless:
+            await asyncio.wait(going)
 
     async def receive(self, data: str | bytes) -> bool:
         """Act on a frame of the client's; False when the socket is to be closed. Raises ConnectionError."""
@@ -88,7 +94,10 @@ class Session:
             await self._outlet.say(frames.channel_error(channel_id, told))
             return
         channel = self._channels[channel_id] = Channel(channel_id, self._outlet.say)
-        self._start(self._hold(action, channel), size)
+        task = self._start(self._hold(action, channel), size)
+        if self._space.channels[action.endpoint].endless:
+            self._endless.add(task)
+            task.add_done_callback(self._endless.discard)
 
     def _start(self, work: Awaitable[None], size: int) -> asyncio.Task[None]:
         self._bytes += size

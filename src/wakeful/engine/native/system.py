@@ -11,7 +11,7 @@ import msgspec
 from wakeful.engine.errors import NoSuchModel, NotPossible
 from wakeful.engine.native import failures, infos
 from wakeful.engine.native.channel import Channel
-from wakeful.engine.native.office import Office, Space, call, void_call, void_exchange
+from wakeful.engine.native.office import Office, Space, call, endless_exchange, void_call
 
 RELEASE = "0.4.25"
 """The release of LM Studio whose protocol this follows: clients choose by it what they may ask."""
@@ -48,7 +48,7 @@ def system() -> Space:
             "stopHttpServer": void_call(_refuse("The server is stopped where it was started.")),
             "requestShutdown": void_call(_refuse("The server is stopped where it was started.")),
         },
-        {"alive": void_exchange(_alive)},
+        {"alive": endless_exchange(_alive)},
     )
 
 
