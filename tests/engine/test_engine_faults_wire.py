@@ -9,10 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import lmstudio
+import msgspec
 import pytest
 
 from wakeful.engine.faults.model import WORDINGS
 from wakeful.engine.testing import (
+    ClockJump,
     Close,
     ContentType,
     Crash,
@@ -344,6 +347,43 @@ def test_duplicate(server: LMStudioServer, ask: Ask) -> None:
     server.fault(Duplicate(times=1))
     assert ask().status == 200
     assert server.models.loaded == ["scripted", "scripted-embedding", "scripted:2"]
+
+
+def test_the_clock_jumps(server: LMStudioServer, ask: Ask) -> None:
+    server.fault(ClockJump(-86400, nth=2))
+    today, yesterday, still = (json.loads(ask().body)["created"] for _ in range(3))
+    assert 86_300 < today - yesterday < 86_500
+    assert 86_300 < today - still < 86_500
+
+
+def respond(server: LMStudioServer) -> str:
+    """What LM Studio's own SDK hears at the WebSocket."""
+    with lmstudio.Client(server.url.removeprefix("http://")) as client:
+        return client.llm.model("scripted").respond("hi").content
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Crash(2, exit_code=11), "crashed"),
+        (ErrorEvent(2, "The GPU is on fire."), "The GPU is on fire."),
+        (Unload(2), "unloaded"),
+        (Overflow(), "context"),
+    ],
+)
+def test_lm_studios_sdk_meets_the_faults_of_models_too(server: LMStudioServer, fault: Any, said: str) -> None:
+    assert respond(server) == TEXT
+    server.fault(msgspec.structs.replace(fault, route="/llm", model="scripted"))
+    with pytest.raises(lmstudio.LMStudioError, match=said):
+        respond(server)
+
+
+def test_lm_studios_sdk_may_be_cut_short_or_refused(server: LMStudioServer) -> None:
+    server.fault(Truncate(2, route="/llm", times=1))
+    assert respond(server) == "one two"
+    server.fault(Status(503, route="/llm", times=1))
+    with pytest.raises(lmstudio.LMStudioError):
+        respond(server)
 
 
 def test_a_fault_of_one_model_leaves_the_others_alone(server: LMStudioServer, ask: Ask) -> None:

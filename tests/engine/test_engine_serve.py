@@ -198,6 +198,21 @@ def test_models_of_a_folder_are_offered_and_loaded_when_asked_for(start: Start, 
     assert (status, answer["model"]) == (200, "tiny-model")
 
 
+def test_models_are_downloaded_from_a_place_that_was_named(start: Start, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror" / "somebody" / "small"
+    mirror.mkdir(parents=True)
+    shutil.copy(pilot_model(), mirror / "small.gguf")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "script.py").write_text("script = 'hi'")
+    served = start("--script", "script.py", "--models-folder", "models", "--downloads-from", str(tmp_path / "mirror"))
+    status, job = served.ask("/api/v1/models/download", {"model": "somebody/small"})
+    assert status == 200
+    while job["status"] == "downloading":
+        job = served.ask(f"/api/v1/models/download/status/{job['job_id']}")[1]
+    assert job["status"] == "completed"
+    assert "small" in [each["key"] for each in served.ask("/api/v1/models")[1]["models"]]
+
+
 def test_a_script_in_toml(start: Start, tmp_path: Path) -> None:
     (tmp_path / "script.toml").write_text("""
 [[reply]]

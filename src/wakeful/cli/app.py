@@ -143,6 +143,9 @@ def serve(
     admin: Annotated[
         bool, typer.Option("--admin", help="Let faults be changed at /__faults; prints its token.")
     ] = False,
+    downloads_from: Annotated[
+        str, typer.Option(help="Folder or address from which models may be downloaded over the API.")
+    ] = "",
     discoverable: Annotated[
         bool, typer.Option("--discoverable", help="Also listen where LM Studio's SDKs look when told no address.")
     ] = False,
@@ -178,6 +181,7 @@ def serve(
                 faults=fault or (),
                 fault_plan=fault_plan,
                 admin=admin,
+                downloads_from=downloads_from,
                 discoverable=discoverable,
                 cors=cors,
                 exact=exact,

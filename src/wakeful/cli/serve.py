@@ -27,6 +27,8 @@ from wakeful.engine.faults.middleware import install, listening
 from wakeful.engine.faults.model import faulty
 from wakeful.engine.faults.plan import FaultPlan
 from wakeful.engine.faults.read import read_plan, short_fault
+from wakeful.engine.files.catalog import models_folder
+from wakeful.engine.files.downloads import Downloads
 from wakeful.engine.files.library import PILOT_PATH, Library, describe
 from wakeful.engine.life.descriptor import Descriptor
 from wakeful.engine.life.models import Loader, Models, OnProgress
@@ -62,6 +64,7 @@ class ServeOptions:
     faults: Sequence[str] = ()
     fault_plan: Path | None = None
     admin: bool = False
+    downloads_from: str = ""
     discoverable: bool = False
     cors: bool = False
     exact: bool = False
@@ -157,7 +160,10 @@ class _Serving:
         models = Models(self._known, load, life)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(models.close)
-            app = create_app(models, settings)
+            downloads = self._downloads()
+            if downloads is not None:
+                stack.push_async_callback(downloads.close)
+            app = create_app(models, settings, downloads)
             if failing:
                 install(app, injector, admin_token=self._admin_token)
             if options.log_requests:
@@ -170,6 +176,12 @@ class _Serving:
             await self._load_all(models)
             await self._tell(models, address.url, address.found_at)
             await asyncio.Event().wait()
+
+    def _downloads(self) -> Downloads | None:
+        """Models come into the first folder that was named, else to those of LM Studio."""
+        options = self._options
+        folder = options.folders[0].expanduser() if options.folders else models_folder()
+        return Downloads(folder, options.downloads_from) if options.downloads_from else None
 
     async def _load_all(self, models: Models) -> None:
         known = await self._known()

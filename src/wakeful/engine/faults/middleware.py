@@ -17,6 +17,7 @@ from wakeful.engine.faults.model import ROUTE
 from wakeful.engine.faults.plan import HangUp, Status
 from wakeful.engine.native.discovery import announce
 from wakeful.engine.server import answers, refusals
+from wakeful.engine.server.keys import CLOCK
 from wakeful.engine.server.refusals import Refused
 from wakeful.engine.server.settings import ServerSettings
 
@@ -28,6 +29,7 @@ ADMIN_PATH = "/__faults"
 def install(app: web.Application, injector: Injector, *, admin_token: str = "") -> None:
     """Let a plan reach all that an application answers. admin_token: "" for no admin endpoint."""
     app[answers.WIRE] = wire.FaultyWire
+    app[CLOCK] = injector.now_s
 
     @web.middleware
     async def meet(request: web.Request, handler: Handler) -> web.StreamResponse:

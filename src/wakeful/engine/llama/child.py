@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any
+import time
+from typing import Any, NoReturn
 
 import msgspec
 
 EXIT_PARENT_GONE = 0
 EXIT_START_FAILED = 3
+_LAST_WORDS_S = 0.3
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ def main() -> None:
         taken = f": couldn't bind port {settings.port}" if _is_taken(settings.port) else ""
         sys.stderr.write(f"\n{error}{taken}\n")
         sys.stderr.flush()
-        os._exit(EXIT_START_FAILED)
+        _exit_with_last_words()
     out.write(msgspec.json.encode(ChildReady(server.listening_address)) + b"\n")
     threading.Event().wait()
 
@@ -158,6 +160,12 @@ def _set_options(xllamacpp: Any, params: Any, settings: ChildSettings) -> None:
         params.rope_freq_scale = options.rope_scale
     if options.chat_template:
         params.chat_template = options.chat_template
+
+
+def _exit_with_last_words() -> NoReturn:
+    """End after a moment for the engine's own log, which a thread of its writes and which can't be waited for."""
+    time.sleep(_LAST_WORDS_S)
+    os._exit(EXIT_START_FAILED)
 
 
 def _is_taken(port: int) -> bool:
