@@ -326,6 +326,8 @@ class Client:
         except ConnectionError:
             ended = "reset"
         status = heard[9:12].decode("latin-1") if heard.startswith(b"HTTP/1") else ""
+        if status == "500" and b"Model unloaded." in heard:
+            status = "unloaded"
         self.tally.note(status if status.startswith("5") else f"{what.split()[0]} {status} {ended}", f"{what} {data!r}")
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

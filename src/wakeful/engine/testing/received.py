@@ -58,12 +58,13 @@ class Received:
 class Recorder:
     """Keeps what was asked, the latest last; safe to read from any thread.
 
-    keep: how many at most
+    keep: how many at most; with 0 nobody will ask for bodies, and they are left to whoever handles the request
     on_answer: called with each request that is over, in the server's loop
     """
 
     def __init__(self, *, keep: int = 10_000, on_answer: Callable[[Received], None] | None = None) -> None:
         self._kept: deque[Received] = deque(maxlen=keep)
+        self._reads = keep > 0
         self._changed = threading.Condition()
         self._on_answer = on_answer
 
@@ -94,7 +95,7 @@ class Recorder:
 
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            body = await request.read()
+            body = await request.read() if self._reads else b""
         except web.HTTPRequestEntityTooLarge:
             return await _too_large(request)
         received = Received(
