@@ -204,12 +204,14 @@ def disk_jobs(rng: np.random.Generator) -> Stream:
 def requests(rng: np.random.Generator) -> Stream:
     """Requests to a balancer, counted: a daily rhythm, many idle minutes; a surge, an outage."""
     d = Draft(rng, 4032, 300)
-    rate = rng.uniform(1, 80) * (0.15 + d.daily(rng.uniform(10, 20), 2)) * np.exp(d.ar(0.9, rng.uniform(0.1, 0.4)))
+    rate: Floats = (
+        rng.uniform(1, 80) * (0.15 + d.daily(rng.uniform(10, 20), 2)) * np.exp(d.ar(0.9, rng.uniform(0.1, 0.4)))
+    )
     for at in d.places():
         long = int(rng.integers(3, 80))
         rate[at : at + long] = float(rate.max()) * rng.uniform(2, 5) if rng.random() < 0.65 else 0.0
         d.mark(at)
-    d.x = rng.poisson(rate).astype(float)
+    d.x = rng.poisson(np.asarray(rate, dtype=np.float64)).astype(float)
     return d.done("requests", 0)
 
 
@@ -499,9 +501,11 @@ def heartbeat(rng: np.random.Generator) -> Stream:
     phase = np.cumsum(np.full(d.rows, 2 * np.pi / period) * (1 + d.ar(0.9, 0.02)))
     for at in d.places(2):
         long = int(period * rng.uniform(1, 3))
-        phase[at : at + long] = phase[at] if rng.random() < 0.5 else phase[at] + np.cumsum(rng.normal(0.2, 0.5, long))[
-            : len(phase[at : at + long])
-        ]
+        phase[at : at + long] = (
+            phase[at]
+            if rng.random() < 0.5
+            else phase[at] + np.cumsum(rng.normal(0.2, 0.5, long))[: len(phase[at : at + long])]
+        )
         d.mark(at)
     d.x = 10 * np.sin(phase) + 50 + rng.normal(0, 0.5, d.rows)
     return d.done("heartbeat", 3)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from wakeful.attention.kinds import kind_of, said
 from wakeful.attention.forecast import WARM_UP
+from wakeful.attention.kinds import kind_of, said
 from wakeful.attention.numbers import Metric, tail
 
 VALUE = kind_of("value")
@@ -94,7 +94,7 @@ def test_one_spike_does_not_widen_what_is_usual() -> None:
     before = list(metric.forecast.scales)
     metric.update(VALUE, 1e9, 3000.0)
     assert all(now < 1.2 * then for now, then in zip(metric.forecast.scales, before, strict=True))
-    assert metric.forecast.levels[1] == pytest.approx(10, abs=1)
+    assert metric.forecast.levels[0] == pytest.approx(10, abs=1)
     assert metric.update(VALUE, 10.0, 3010.0).nats < 4
 
 

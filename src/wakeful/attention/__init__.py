@@ -2,6 +2,7 @@
 
 from wakeful.attention.budget import WakeBudget
 from wakeful.attention.gate import Attention
+from wakeful.attention.offline import ALARM, score_lines, score_numbers
 from wakeful.attention.settings import AttentionSettings
 
-__all__ = ["Attention", "AttentionSettings", "WakeBudget"]
+__all__ = ["ALARM", "Attention", "AttentionSettings", "WakeBudget", "score_lines", "score_numbers"]

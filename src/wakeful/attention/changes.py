@@ -15,6 +15,7 @@ _FAST, _SLOW = 0.2, 0.05  # paces of the two sums: some five and twenty samples
 _FAST_UNIT, _SLOW_UNIT = 1.0 / math.sqrt(_FAST), 1.0 / math.sqrt(_SLOW)
 _MOST = 6.0  # nats that one sample may add to a sum, so that a lone spike is no new level
 _SAME_RATE, _SAME_LEAST = 0.002, 0.01  # share of samples that repeat the one before, and the least that is believed
+_RESTLESS_EVERY = 4
 _MOVES = 20  # before standing still means anything
 _LONGEST_RUN, _RUN_MOST = 64, 12.0  # samples after which a run was told or never will be; nats at most
 _RUN_NATS = 0.5  # of look-elsewhere: lengths at which a run is asked about
@@ -66,7 +67,7 @@ class Changes(msgspec.Struct, array_like=True):
     def update(self, foreseen: Foreseen, *, moved: bool) -> Change:
         """Judges one sample after what was foreseen of it; `moved`: whether its value differs from the last one."""
         nats, above = foreseen.nats, foreseen.above
-        part = nats if nats < _MOST else _MOST
+        part = min(_MOST, nats)
         side = part if above else -part
         self.fast = fast = self.fast + _FAST * (side - self.fast)
         self.slow = slow = self.slow + _SLOW * (side - self.slow)
@@ -79,9 +80,10 @@ class Changes(msgspec.Struct, array_like=True):
         other = self.slow_tail.nats((slow if slow > 0 else -slow) * _SLOW_UNIT)
         if other > evidence:
             evidence, event = other, "drift"
-        other = self.restless_tail.nats((restless - 1.0) * _SLOW_UNIT if restless > 1.0 else 0.0)
-        if other > evidence:
-            evidence, event = other, "restless"
+        if not int(self.since) % _RESTLESS_EVERY:  # it changes slowly, and this is dear
+            other = self.restless_tail.nats((restless - 1.0) * _SLOW_UNIT if restless > 1.0 else 0.0)
+            if other > evidence:
+                evidence, event = other, "restless"
         if not moved:
             other = self._stuck()
             if other > evidence:
@@ -101,7 +103,6 @@ class Changes(msgspec.Struct, array_like=True):
         if evidence <= still + _GROWN_NATS:
             return Change(surprise, evidence, 0.0, event)
         self.told, self.since = evidence, 0.0
-        self.fast, self.slow, self.restless = 0.0, 0.0, 1.0  # what led to it is told
         return Change(surprise, evidence, evidence, event)
 
     def _stuck(self) -> float:
@@ -110,6 +111,6 @@ class Changes(msgspec.Struct, array_like=True):
         self.same += _SAME_RATE * (1.0 - self.same)
         if run < 2 or run & (run - 1) or self.moves < _MOVES:
             return 0.0
-        chance = self.same if self.same > _SAME_LEAST else _SAME_LEAST
+        chance = max(_SAME_LEAST, self.same)
         nats = self.run_tail.nats(-run * math.log(chance)) - _RUN_NATS
         return max(min(nats, _RUN_MOST), 0.0) if run <= _LONGEST_RUN else 0.0

@@ -19,6 +19,7 @@ _MATTERS_FROM = 3.0
 _TAIL_LIMIT = 1000.0
 _BY_SEASON = 0.4  # trust from which on a prediction is said to be one for an hour or a weekday
 _LEVELS = ("jump", "drop", "new level", "drift")
+_SETTLES = 100  # samples within which the same departure is not told again
 _GROWN = 1.5  # times as far away as what was told, to be told again at once
 _BACK, _BACK_WITHIN_S = 3.0, 86_400.0  # mean errors from what was usual, and time, that make a return
 _RANGE = 2.0  # standard deviations that make the usual range
@@ -50,11 +51,12 @@ class Metric(msgspec.Struct, array_like=True):
     """What one metric has taught, in its own unit.
 
     count_s, count: when a counter was last seen, and what it said
-    left_s, left, left_scale, gone: when it last left what was usual, what that was, how wide, and how far it went
+    left_s, left_n, left, left_scale, gone: when it last left what was usual (time and sample), what that was, how
+        wide, and how far it went
     """
 
     forecast: Forecast = msgspec.field(default_factory=Forecast)
-    changes: Changes = msgspec.field(default_factory=Changes)
+    changes: Changes | None = None
     ends: Ends | None = None
     count_s: float = -math.inf
     count: float = 0.0
@@ -62,6 +64,7 @@ class Metric(msgspec.Struct, array_like=True):
     left: float = 0.0
     left_scale: float = 0.0
     gone: float = 0.0
+    left_n: int = 0
 
     def update(self, kind: Kind, value: float, at_s: float) -> Judged:
         """Judges a finite sample, |value| <= 1e100, by those before it, then learns from it."""
@@ -72,7 +75,7 @@ class Metric(msgspec.Struct, array_like=True):
                 return Judged(0.0, value, value)
             value = (value - before) / since_s
         forecast = self.forecast
-        last, slow, first = forecast.last, forecast.levels[2], not forecast.n
+        last, slow, first = forecast.last, forecast.levels[1], not forecast.n
         foreseen = forecast.update(value, at_s)
         end_nats, full_in_h = 0.0, math.inf
         if kind.ends:
@@ -81,6 +84,8 @@ class Metric(msgspec.Struct, array_like=True):
             end_nats, full_in_h = self.ends.update(kind, value, at_s, first=first)
         if forecast.n <= WARM_UP:
             return Judged(0.0, value, foreseen.expected, end_nats, full_in_h)
+        if self.changes is None:
+            self.changes = Changes()
         change = self.changes.update(foreseen, moved=value != last)
         nats = change.news
         usual = foreseen.expected
@@ -104,16 +109,19 @@ class Metric(msgspec.Struct, array_like=True):
         if 0.0 <= at_s - self.left_s < _BACK_WITHIN_S:
             if away < _BACK * self.left_scale:
                 return 0.0
-            if not change.news and away > _GROWN * self.gone:
-                self.gone = away
-                return -math.log(tail(away / self.left_scale))
+            if away > _GROWN * self.gone:
+                self.gone, self.left_n = away, self.forecast.n
+                return max(change.news, -math.log(tail(away / self.left_scale)))
+            if self.forecast.n - self.left_n < _SETTLES:
+                return 0.0
         if change.news:
             self.left_s, self.left, self.gone = at_s, slow, abs(value - slow)
-            self.left_scale = max(self.forecast.scales[3], self.forecast.grain, 1e-12)
+            self.left_n = self.forecast.n
+            self.left_scale = max(self.forecast.scales[2], self.forecast.grain, 1e-12)
         return change.news
 
     def _season(self) -> str:
-        day, week = self.forecast.trust[5], self.forecast.trust[6]
+        day, week = self.forecast.trust[4], self.forecast.trust[5]
         return "" if day + week < _BY_SEASON else ("week" if week > day else "day")
 
 

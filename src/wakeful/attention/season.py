@@ -49,11 +49,11 @@ class Season(msgspec.Struct, array_like=True):
         here = value - self.base - self.offset
         if not -_LARGEST < here < _LARGEST:
             return
-        if expected != expected:  # noqa: PLR0124  not a number: nothing was known of this bin
+        if expected != expected:
             _FLOAT.pack_into(self.usual, place, here)
             return
         error = value - expected
-        error = most if error > most else (-most if error < -most else error)
+        error = most if error > most else (max(error, -most))
         seen = (at_s - self.begun_s) / self.period_s * self.each
         rate = max(1.0 / (seen + 1.0), _RATE / self.each) if seen > 0 else 1.0
         usual = expected - self.base - self.offset + rate * (1.0 - _OFFSET_RATE) * error

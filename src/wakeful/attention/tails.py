@@ -1,7 +1,9 @@
 """How rare is a size? Learnt from the sizes that came before, and carried on beyond the largest of them."""
 
+import itertools
 import math
 from bisect import bisect_right
+from math import log
 
 import msgspec
 
@@ -60,14 +62,16 @@ class Tail(msgspec.Struct, array_like=True):
         if self.n > _KEPT:
             self.n /= 2
             self.counts = [count // 2 for count in counts]
-        return min(nats, math.log(self.n / alike) + _BEYOND_NATS) if alike else nats
+        return min(nats, log(self.n / alike) + _BEYOND_NATS) if alike else nats
 
 
 # Nats of the parts together are corrected by how often such nats really came: counts in these bins.
 _EDGES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0, 12.0)
 _PRIOR = 20.0  # observations that the assumed distribution is worth
 _RECENT = 4000  # then all counts are halved: the parts before it learn too, and what they assume changes with that
-_PRIORS = tuple(_PRIOR * math.exp(-edge) for edge in _EDGES)
+_PRIORS = (*(_PRIOR * math.exp(-edge) for edge in _EDGES), 0.0)
+_LAST = len(_EDGES) - 1
+_WIDTHS = tuple(1.0 / (above - below) for below, above in itertools.pairwise(_EDGES))
 
 
 class Calibration(msgspec.Struct, array_like=True):
@@ -86,17 +90,15 @@ class Calibration(msgspec.Struct, array_like=True):
         """
         bins = self.bins
         k = bisect_right(_EDGES, assumed) - 1
-        above = sum(bins[k + 1 :])
-        total = self.total + _PRIOR
-        here = math.log(total / (above + bins[k] + _PRIORS[k]))
-        if k + 1 < len(_EDGES):
-            beyond = math.log(total / (above + _PRIORS[k + 1]))
-            nats = here + (beyond - here) * (assumed - _EDGES[k]) / (_EDGES[k + 1] - _EDGES[k])
+        beyond = sum(bins[k + 1 :]) + _PRIORS[k + 1]
+        if k < _LAST:
+            share = (assumed - _EDGES[k]) * _WIDTHS[k]
+            nats = log((self.total + _PRIOR) / (beyond + (bins[k] + _PRIORS[k] - _PRIORS[k + 1]) * (1.0 - share)))
         else:
-            nats = here + assumed - _EDGES[k]
+            nats = log((self.total + _PRIOR) / (bins[k] + _PRIORS[k])) + assumed - _EDGES[k]
         bins[k] += 1
         self.total += 1
         if self.total >= _RECENT:
-            self.bins = [count // 2 for count in bins]
+            self.bins = [(count + 1) // 2 for count in bins]  # rounded up, or what is rare would be forgotten
             self.total = sum(self.bins)
-        return max(nats, 0.0)
+        return max(0.0, nats)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import wakeful
+from wakeful.cli import attention
 from wakeful.cli.exits import guarded
 from wakeful.cli.times import when
 
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(attention.app, name="attention")
 
 ConfigOption = Annotated[
     Path | None,
