@@ -274,7 +274,7 @@ def mentions(rng: np.random.Generator) -> Stream:
         d.mark(at)
     for n in range(d.rows):
         mean = base[n] * (1 - excite) + excite * state + burst[n]
-        d.x[n] = rng.poisson(rng.gamma(4, mean / 4))
+        d.x[n] = rng.poisson(float(rng.gamma(4, float(mean) / 4)))
         state = d.x[n]
     return d.done("mentions", 0)
 

@@ -32,6 +32,7 @@ _VOTES, _ORDERED_FROM, _ORDERED_SHARE, _ORDER_NATS = 400, 40, 0.9, 5.0
 _SIZES_FROM, _SIZES_KEPT, _LEAST_SPREAD = 30, 200, 0.1
 _LEAST_RATIO = log(3.0)  # a number less than three times off is no news
 _AMOUNT_FREE, _AMOUNT_NATS = 3.0, 6.5  # mean errors off that are no surprise; most nats that a number is worth
+_EXAMPLE = 80
 _DIGITS = 15
 _MEASURED = re.compile(
     r"(?<![\w.:/-])(\d+(?:\.\d+)?)(?= ?(?:[mun]?s|sec(?:onds?)?|min(?:utes?)?|%|[kKMGT]i?B|bytes|rows|files|items"
@@ -45,7 +46,7 @@ class Template(msgspec.Struct, array_like=True):
     count, last_s, gap_s: how often and when last seen, and the usual time between
     grave, why: what `gravity` said of its first line
     window_s, in_window: the present window and what came in it; per_window, windows: what usually does, over how many
-    rhythm: when it should come again
+    rhythm, example: when it should come again, and, where it keeps time, one such line
     after, votes, followed: the shape that usually comes next (a majority vote), and how many were followed at all
     size, spread, sizes: of the first measured number in it, the usual logarithm, its mean error, and how many came
     """
@@ -60,6 +61,7 @@ class Template(msgspec.Struct, array_like=True):
     per_window: float = 0.0
     windows: int = 0
     rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
+    example: str = ""
     after: int = 0
     votes: int = 0
     followed: int = 0
@@ -111,6 +113,8 @@ class Speaker(msgspec.Struct, array_like=True):
             if more > nats:
                 nats, reasons = more, (told, *reasons)
         template.rhythm.came(at_s)
+        if not template.example and template.rhythm.regular:
+            template.example = line[:_EXAMPLE]
         template.count += times
         template.last_s = at_s
         self.shapes[key] = template
