@@ -8,7 +8,7 @@ import msgspec
 from wakeful.attention.forecast import Foreseen
 from wakeful.attention.tails import Calibration, Tail
 
-Event = Literal["jump", "drop", "new level", "drift", "restless", "stuck"]
+Event = Literal["jump", "drop", "new level", "drift", "restless", "stuck", "off"]
 """What kind of change a surprise is."""
 
 _FAST, _SLOW = 0.2, 0.05  # paces of the two sums: some five and twenty samples
@@ -20,7 +20,7 @@ _MOVES = 20  # before standing still means anything
 _LONGEST_RUN, _RUN_MOST = 64, 12.0  # samples after which a run was told or never will be; nats at most
 _RUN_NATS = 0.5  # of look-elsewhere: lengths at which a run is asked about
 
-_AGAIN = 100.0  # samples after which a change that was told is told again
+_AGAIN = 50.0  # samples after which a change that was told is told again
 _GROWN_NATS = 1.0  # by which a change must outgrow what was told before to be news
 _NEWS_FROM = 3.0
 _MOST_NATS = 60.0
@@ -45,7 +45,7 @@ class Changes(msgspec.Struct, array_like=True):
 
     fast, slow: running sums of nats with their side, two-sided CUSUMs that forget
     restless: running mean of nats without side
-    run, same, moves: samples in a row that did not move; share of samples that did not; how many did
+    run, run_told, same, moves: samples in a row that did not move, and whether that was told; share of samples that did not; how many did
     told, since: evidence of the change told last, and samples since then
     """
 
@@ -53,6 +53,7 @@ class Changes(msgspec.Struct, array_like=True):
     slow: float = 0.0
     restless: float = 1.0
     run: int = 0
+    run_told: bool = False
     same: float = 0.5
     moves: int = 0
     told: float = 0.0
@@ -62,6 +63,7 @@ class Changes(msgspec.Struct, array_like=True):
     slow_tail: Tail = msgspec.field(default_factory=Tail)
     restless_tail: Tail = msgspec.field(default_factory=Tail)
     run_tail: Tail = msgspec.field(default_factory=Tail)
+    off_tail: Tail = msgspec.field(default_factory=Tail)
     calibration: Calibration = msgspec.field(default_factory=Calibration)
 
     def update(self, foreseen: Foreseen, *, moved: bool) -> Change:
@@ -84,15 +86,20 @@ class Changes(msgspec.Struct, array_like=True):
             other = self.restless_tail.nats((restless - 1.0) * _SLOW_UNIT if restless > 1.0 else 0.0)
             if other > evidence:
                 evidence, event = other, "restless"
+        if foreseen.off > 0.0:
+            other = self.off_tail.nats(foreseen.off)
+            if other > evidence:
+                evidence, event = other, "off"
+        stuck = False
         if not moved:
             other = self._stuck()
             if other > evidence:
-                evidence, event = other, "stuck"
+                evidence, event, stuck = other, "stuck", True
         else:
             self.moves += 1
             self.same -= max(_SAME_RATE, 1.0 / (self.moves + 20)) * self.same
             if self.run:
-                self.run = 0
+                self.run, self.run_told = 0, False
         if evidence > _MOST_NATS:
             evidence = _MOST_NATS
         surprise = self.calibration.nats(evidence)
@@ -100,7 +107,9 @@ class Changes(msgspec.Struct, array_like=True):
         if evidence < _NEWS_FROM:
             return Change(surprise, evidence, evidence, event)
         still = self.told * (1.0 - since / _AGAIN) if since < _AGAIN else 0.0
-        if evidence <= still + _GROWN_NATS:
+        if stuck and not self.run_told:
+            self.run_told = True
+        elif evidence <= still + _GROWN_NATS or stuck:
             return Change(surprise, evidence, 0.0, event)
         self.told, self.since = evidence, 0.0
         return Change(surprise, evidence, evidence, event)

@@ -25,6 +25,7 @@ _MEAN_TO_DEVIATION = 1.2533  # mean absolute error to standard deviation, of nor
 _MEDIAN_TO_MEAN = 1.183  # median absolute error to mean absolute error, of normal errors
 _FORGET = 0.998  # of what the two lags were learnt from, a sample
 _SEASON_AFTER = 20  # samples after which the usual interval is known well enough
+_PROFILE_AFTER_S, _WEEK_AFTER_S = 2 * DAY_S, WEEK_S + DAY_S
 _GAP, _LONGEST_GAP = 2.5, 100.0  # usual intervals
 _TRUSTED = 0.01  # trust below which an expert's view changes nothing
 _TINY = 1e-30
@@ -36,12 +37,14 @@ class Foreseen(NamedTuple):
 
     nats: of the tail on the value's side, both sides counted; above: whether that is the upper one
     expected: the centre of the prediction; scale: its width, as a standard deviation
+    off: how many mean errors it is off what is usual at this time of the day, once two days are known
     """
 
     nats: float
     above: bool
     expected: float
     scale: float
+    off: float = 0.0
 
 
 class Forecast(msgspec.Struct, array_like=True):
@@ -104,7 +107,10 @@ class Forecast(msgspec.Struct, array_like=True):
             today, this_week = day.expected(in_day), week.expected(in_week)
         views = (last, carried, slow, slow + lags[0] * one + lags[1] * two, today, this_week)
         widen = math.sqrt(min(steps, _LONGEST_GAP)) if steps > _GAP else 1.0
-        foreseen, most = self._weigh(value, views, widen)
+        off = 0.0
+        if day is not None and today == today and at_s - day.begun_s > _PROFILE_AFTER_S:
+            off = day.off(value, today)
+        foreseen, most = self._weigh(value, views, widen, off)
         # Every expert learns, each by an error that is cut to a few of its own scales.
         error, limit = value - carried, most[1]
         error = limit if error > limit else (max(error, -limit))
@@ -123,7 +129,7 @@ class Forecast(msgspec.Struct, array_like=True):
         self.before, self.last = last, value
         return foreseen
 
-    def _weigh(self, value: float, views: tuple[float, ...], widen: float) -> tuple[Foreseen, list[float]]:
+    def _weigh(self, value: float, views: tuple[float, ...], widen: float, off: float) -> tuple[Foreseen, list[float]]:
         """The mixture's view of a value, and the largest error that each expert may learn from; moves trust."""
         scales, trust = self.scales, self.trust
         least = max(self.grain / 2, abs(views[2]) * 1e-6, 1e-12)
@@ -174,7 +180,7 @@ class Forecast(msgspec.Struct, array_like=True):
         above = upper < lower
         chance = 2.0 * (upper if above else lower) / seen
         nats = -log(chance) if chance > _TINY else _MOST_NATS
-        return Foreseen(max(0.0, nats), above, centre / seen, width / seen), most
+        return Foreseen(max(0.0, nats), above, centre / seen, width / seen, off), most
 
     def _learn_lags(self, error: float, one: float, two: float, most: float) -> None:
         """Recursive least squares of two lags, in units of this expert's own errors."""

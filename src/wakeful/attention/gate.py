@@ -33,6 +33,7 @@ MAX_METRICS, MAX_SPEAKERS, MAX_TEMPLATES = 5000, 1000, 20_000
 _FORGOTTEN_TOGETHER = 100  # shapes, so that the largest source is not looked for at every line
 _MAX_REASONS = 3
 _TOLD_FROM_NATS = 3.0
+_FAINT, _MOST_FAINT = 0.25, 2.0
 _MOST_CHANCES = 20.0
 _ONE_CAUSE_S, _ONE_CAUSE_NATS = 300.0, 2.0  # within which other metrics of a subject must surprise so much more
 _LARGEST = 1e100  # of numbers that are judged; larger ones are no measurement
@@ -211,7 +212,7 @@ class Attention:
         series = self._series(f"{observation.source}\0{observation.subject}")
         at_s = observation.at_ns / 1e9
         told: list[tuple[float, str]] = []
-        surprise = end = 0.0
+        surprise = end = faint = 0.0
         for name, value in observation.values.items():
             if not -_LARGEST < value < _LARGEST:  # neither is NaN
                 continue
@@ -220,16 +221,19 @@ class Attention:
                 metric = self._new_metric(series, name)
             judged = metric.update(kind_of(name), value, at_s)
             nats = max(judged.nats, judged.end_nats)
+            if judged.surprise > faint:
+                faint = judged.surprise
             if nats > _TOLD_FROM_NATS:
                 told.append((nats, _why(name, value, judged, at_s)))
                 surprise, end = max(surprise, judged.nats), max(end, judged.end_nats)
+        faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
         if not told:
-            return surprise, ()
+            return max(surprise, faint), ()
         # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
         # Nearness to an end is no matter of chance.
         surprise = max(surprise - math.log(min(max(len(observation.values), 1), _MOST_CHANCES)), 0.0)
         told.sort(reverse=True)
-        return max(_one_cause(series, surprise, at_s), end), tuple(why for _, why in told)
+        return max(_one_cause(series, surprise, at_s), end, faint), tuple(why for _, why in told)
 
     def _series(self, key: str) -> Series:
         """The models of one subject, marked as used last."""

@@ -9,6 +9,7 @@ _WORDS = {
     "new level": "a new level",
     "drift": "a drift",
     "restless": "more restless than usual",
+    "off": "far from what is usual at this hour",
     "stuck": "stuck at one value",
 }
 _HOURS = (86_400.0, 4e9)  # times since the epoch that a calendar can name everywhere

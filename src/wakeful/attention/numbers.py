@@ -18,7 +18,7 @@ MAX_NATS = 20.0
 _MATTERS_FROM = 3.0
 _TAIL_LIMIT = 1000.0
 _BY_SEASON = 0.4  # trust from which on a prediction is said to be one for an hour or a weekday
-_LEVELS = ("jump", "drop", "new level", "drift")
+_LEVELS = ("jump", "drop", "new level", "drift", "off")
 _SETTLES = 100  # samples within which the same departure is not told again
 _GROWN = 1.5  # times as far away as what was told, to be told again at once
 _BACK, _BACK_WITHIN_S = 3.0, 86_400.0  # mean errors from what was usual, and time, that make a return
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 
     nats: surprise that is news and matters; end_nats, full_in_h: nearness to an end
     surprise: of the sample and those just before it, news or not; exp(-surprise) is uniform
-    news: evidence of a change that was not told yet, whether or not it matters
+    evidence: of a change, whether or not it is news and matters; in it the far tail keeps its size
     value, usual: what was judged, and what was expected; times: how many times the usual range lies between
     event: what kind of change it is; season: `day` or `week` where that is what the prediction rests on
     """
@@ -41,7 +41,7 @@ class Judged(NamedTuple):
     end_nats: float = 0.0
     full_in_h: float = math.inf
     surprise: float = 0.0
-    news: float = 0.0
+    evidence: float = 0.0
     times: float = 0.0
     event: Event = "jump"
     season: str = ""
@@ -64,7 +64,7 @@ class Metric(msgspec.Struct, array_like=True):
     left: float = 0.0
     left_scale: float = 0.0
     gone: float = 0.0
-    left_n: int = 0
+    left_n: int = -1000
 
     def update(self, kind: Kind, value: float, at_s: float) -> Judged:
         """Judges a finite sample, |value| <= 1e100, by those before it, then learns from it."""
@@ -91,15 +91,17 @@ class Metric(msgspec.Struct, array_like=True):
         usual = foreseen.expected
         if change.evidence > _MATTERS_FROM and change.event in _LEVELS:
             nats = self._left(value, slow, at_s, change)
+        if change.event == "stuck" and forecast.n - self.left_n < _SETTLES:
+            nats = 0.0  # it went away and stayed: one cause
         if nats <= _MATTERS_FROM:
-            return Judged(nats, value, usual, end_nats, full_in_h, change.surprise, change.news)
+            return Judged(nats, value, usual, end_nats, full_in_h, change.surprise, change.evidence)
         if change.event in ("new level", "drift"):
             usual = slow
         away, nearer = abs(value - usual), min(abs(value - foreseen.expected), abs(value - slow))
         if change.event != "stuck":  # however unusual, it may be too small to mean anything
             nats = min(nats, -math.log(tail(nearer / kind.least_change(usual))))
         return Judged(
-            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, change.surprise, change.news,
+            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, change.surprise, change.evidence,
             away / (_RANGE * foreseen.scale), change.event, self._season(),
         )  # fmt: skip
 

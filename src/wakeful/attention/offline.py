@@ -12,6 +12,9 @@ from wakeful.attention.text import Speaker
 ALARM = 0.9995
 """Score from which on a row deserves a look: about one row in two thousand where nothing happens."""
 
+_AGAIN = 300.0  # rows after which a change that was flagged may be flagged again as it was
+_GROWN_NATS, _NEWS_FROM, _STILL_NATS = 1.0, 3.0, 2.0
+
 _NO_KIND = kind_of("value")
 
 
@@ -28,12 +31,20 @@ class Row(NamedTuple):
 def score_numbers(rows: Iterable[tuple[float, float]]) -> Iterator[Row]:
     """A row for each time (seconds since the epoch) and value; a value that is no number scores 0."""
     metric = Metric()
+    told, since = 0.0, 0.0
     for at_s, value in rows:
         if not -1e100 < value < 1e100:
             yield Row(0.0, 0.0, "", math.nan)
             continue
         judged = metric.update(_NO_KIND, value, at_s)
-        score = score_of(judged.news)
+        nats = judged.evidence
+        since += 1.0
+        if nats > _NEWS_FROM:
+            if nats > told * max(0.0, 1.0 - since / _AGAIN) + _GROWN_NATS:
+                told, since = nats, 0.0
+            else:
+                nats = _STILL_NATS  # the change that was flagged before, not another one
+        score = score_of(nats)
         yield Row(judged.surprise, score, judged.event if score >= ALARM else "", judged.usual)
 
 

@@ -9,15 +9,18 @@ import msgspec
 DAY_S, WEEK_S = 86_400.0, 604_800.0
 _BINS = {DAY_S: 288, WEEK_S: 336}  # at most: five minutes of a day, half an hour of a week
 _RATE, _OFFSET_RATE = 0.15, 0.05
+_LASTING_RATE = 0.005
 _LARGEST = 1e37  # of what four bytes can hold
 _FLOAT = struct.Struct("<f")
 _UNSEEN = _FLOAT.pack(math.nan)
 
 
 class Season(msgspec.Struct, array_like=True):
-    """A profile over one period, in bins, and how far the present is off it.
+    """A profile over one period, in bins.
 
     usual: the profile as four-byte floats over `base`, not a number where no sample has come yet
+    offset, lasting: how far the present is off it, by some twenty samples and by some two hundred
+    error: mean error of the profile with the lasting offset
     each: samples that come in one bin of one period; begun_s: when it began to learn
     """
 
@@ -28,6 +31,8 @@ class Season(msgspec.Struct, array_like=True):
     bins: int
     usual: bytearray
     offset: float = 0.0
+    lasting: float = 0.0
+    error: float = 0.0
 
     @classmethod
     def of(cls, period_s: float, interval_s: float, base: float, at_s: float) -> Self:
@@ -43,6 +48,18 @@ class Season(msgspec.Struct, array_like=True):
     def expected(self, place: int) -> float:
         """What should come in the bin at `place`; not a number where nothing is known."""
         return _FLOAT.unpack_from(self.usual, place)[0] + self.base + self.offset
+
+    def off(self, value: float, expected: float) -> float:
+        """How many mean errors a value is off what is usual at its time, whatever came just before it."""
+        error = value - expected + self.offset - self.lasting
+        size = error if error >= 0 else -error
+        usual = self.error
+        times = size / usual if usual > 0 else 0.0
+        rate = _LASTING_RATE
+        self.error += rate * ((size if size < 4 * usual or not usual else 4 * usual) - usual)
+        limit = 4 * usual
+        self.lasting += rate * (limit if error > limit else (max(error, -limit)))
+        return times
 
     def learn(self, place: int, value: float, expected: float, most: float, at_s: float) -> None:
         """Moves the bin and the offset towards a value, by an error of `most` at the most."""

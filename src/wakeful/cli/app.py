@@ -10,6 +10,7 @@ import typer
 import wakeful
 from wakeful.cli import attention
 from wakeful.cli.exits import guarded
+from wakeful.cli.options import ConfigOption, HomeOption
 from wakeful.cli.times import when
 
 EXITS = (
@@ -30,12 +31,6 @@ app = typer.Typer(
 
 app.add_typer(attention.app, name="attention")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."),
-]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the journal [env: WAKEFUL_HOME].")]
-
 
 class Use(StrEnum):
     """Which model server thinks."""
@@ -43,6 +38,13 @@ class Use(StrEnum):
     auto = "auto"
     lmstudio = "lmstudio"
     builtin = "builtin"
+
+
+class Verdict(StrEnum):
+    """What a person says of what was told."""
+
+    useful = "useful"
+    useless = "useless"
 
 
 def main() -> None:
@@ -166,6 +168,25 @@ def journal(
                 as_json=json,
             )
         )
+
+    guarded(command)
+
+
+@app.command()
+def feedback(
+    seq: Annotated[int, typer.Argument(help="Number of a notification, thought or observation.")],
+    word: Annotated[Verdict, typer.Argument(help="Whether knowing it was useful.")],
+    config: ConfigOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Say whether something was worth telling you; its sources are trusted more or less for it."""
+
+    def command() -> None:
+        from wakeful.cli.feedback import give_feedback
+        from wakeful.cli.home import home_folder, journal_file
+
+        folder = home_folder(_load(config, {"journal.home": home}).settings)
+        asyncio.run(give_feedback(journal_file(folder), seq, useful=word is Verdict.useful))
 
     guarded(command)
 

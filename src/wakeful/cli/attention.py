@@ -1,11 +1,15 @@
 """`wakeful attention …`: what the gate would make of a file, what it made of an observation, and what else it might."""
 
+import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from wakeful.attention import AttentionSettings
 from wakeful.cli.exits import guarded
+from wakeful.cli.options import ConfigOption, HomeOption
+from wakeful.cli.times import when
 
 app = typer.Typer(
     no_args_is_help=True, help="See what the gate does: explain one score, replay the journal, score a file."
@@ -36,3 +40,61 @@ def score(
         score_file(file, time=time, value=value, out=out, plot=plot)
 
     guarded(command)
+
+
+@app.command()
+def explain(
+    seq: Annotated[int, typer.Argument(help="Number of an observation, as `wakeful journal` shows it.")],
+    config: ConfigOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Say why an observation woke the mind, or did not."""
+
+    def command() -> int:
+        from wakeful.cli.replay import explain_observation
+
+        return asyncio.run(explain_observation(*_opened(config, home), seq))
+
+    guarded(command)
+
+
+@app.command()
+def replay(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    thoughts_per_hour: Annotated[float | None, typer.Option(min=0.01, help="Another budget.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Another salience that wakes.")] = None,
+    critical: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Another salience that always wakes.")
+    ] = None,
+    interest: Annotated[list[str] | None, typer.Option(help="A standing interest; may be given often.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from then on: 2h, 3d, 2026-01-31.")] = None,
+) -> None:
+    """Run the gate over the journal again with other settings: how often would it have woken, what would it miss?"""
+
+    def command() -> None:
+        from wakeful.cli.replay import replay_journal
+
+        file, settings = _opened(config, home)
+        given = {"thoughts_per_hour": thoughts_per_hour, "threshold": threshold, "critical": critical}
+        changed: dict[str, Any] = {name: number for name, number in given.items() if number is not None}
+        if interest:
+            changed["interests"] = tuple(interest)
+        asyncio.run(replay_journal(file, settings, changed, since_ns=when(since) if since else None))
+
+    guarded(command)
+
+
+def _opened(config: Path | None, home: Path | None) -> tuple[Path, AttentionSettings]:
+    from wakeful.cli.home import home_folder, journal_file
+    from wakeful.config import load
+
+    settings = load(config, flags={"journal.home": str(home)} if home else {}).settings
+    wanted = settings.attention
+    attention = AttentionSettings(
+        thoughts_per_hour=wanted.thoughts_per_hour,
+        tokens_per_hour=wanted.tokens_per_hour,
+        busy_share=wanted.busy_share,
+        interests=tuple(wanted.interests),
+    )
+    return journal_file(home_folder(settings)), attention
