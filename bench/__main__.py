@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-ALL = ("journal", "attention", "prefix_cache", "idle_day", "estimate", "lmstudio", "cost")
+ALL = ("journal", "attention", "detectors", "year", "prefix_cache", "idle_day", "estimate", "lmstudio", "cost")
 """In this order; `cost` comes last, since it measures a quiet machine."""
 
 

@@ -32,7 +32,7 @@ def sigmoid(position: float) -> float:
 
 def best(streams: Sequence[Stream], scores: Sequence[Sequence[float]]) -> Result:
     """The result at the best single threshold over all streams."""
-    found, rows = _events(streams, scores)
+    rows = _events(streams, scores)
     windows = sum(len(stream.windows) for stream in streams)
     perfect = windows * sigmoid(-1.0)
     total = -MISSED_WEIGHT * windows
@@ -57,15 +57,13 @@ def best(streams: Sequence[Stream], scores: Sequence[Sequence[float]]) -> Result
         scaled = 100.0 * (total + windows) / (perfect + windows) if windows else 0.0
         if scaled > top.score:
             top = Result(scaled, score, len(taken), windows, false)
-    del found
     return top
 
 
 def at_threshold(streams: Sequence[Stream], scores: Sequence[Sequence[float]], threshold: float) -> Result:
     """The result at a threshold that was chosen elsewhere."""
     flagged = [[score if score >= threshold else 0.0 for score in each] for each in scores]
-    found, rows = _events(streams, flagged)
-    del found
+    rows = _events(streams, flagged)
     windows = sum(len(stream.windows) for stream in streams)
     perfect = windows * sigmoid(-1.0)
     total, false = -MISSED_WEIGHT * windows, 0
@@ -83,9 +81,7 @@ def at_threshold(streams: Sequence[Stream], scores: Sequence[Sequence[float]], t
     return Result(scaled, threshold, len(taken), windows, false)
 
 
-def _events(
-    streams: Sequence[Stream], scores: Sequence[Sequence[float]]
-) -> tuple[int, list[tuple[float, int, int, int, float]]]:
+def _events(streams: Sequence[Stream], scores: Sequence[Sequence[float]]) -> list[tuple[float, int, int, int, float]]:
     """Every row that could be flagged: score, stream, window or -1, row, worth."""
     rows: list[tuple[float, int, int, int, float]] = []
     for number, (stream, each) in enumerate(zip(streams, scores, strict=True)):
@@ -107,4 +103,4 @@ def _events(
                 wide = max(last - first, 1)
                 worth = sigmoid(min((row - last) / wide, 3.0)) if (row - last) / wide <= 3.0 else -1.0
             rows.append((each[row], number, -1, row, worth))
-    return len(rows), rows
+    return rows

@@ -45,7 +45,8 @@ class Changes(msgspec.Struct, array_like=True):
 
     fast, slow: running sums of nats with their side, two-sided CUSUMs that forget
     restless: running mean of nats without side
-    run, run_told, same, moves: samples in a row that did not move, and whether that was told; share of samples that did not; how many did
+    run, run_told: samples in a row that did not move, and whether that was told
+    same, moves: share of samples that did not move; how many did
     told, since: evidence of the change told last, and samples since then
     """
 

@@ -9,7 +9,7 @@ import msgspec
 DAY_S, WEEK_S = 86_400.0, 604_800.0
 _BINS = {DAY_S: 288, WEEK_S: 336}  # at most: five minutes of a day, half an hour of a week
 _RATE, _OFFSET_RATE = 0.15, 0.05
-_LASTING_RATE = 0.005
+_LASTING_RATE, _SETTLED, _EARLY = 0.005, 200, 50
 _LARGEST = 1e37  # of what four bytes can hold
 _FLOAT = struct.Struct("<f")
 _UNSEEN = _FLOAT.pack(math.nan)
@@ -20,7 +20,7 @@ class Season(msgspec.Struct, array_like=True):
 
     usual: the profile as four-byte floats over `base`, not a number where no sample has come yet
     offset, lasting: how far the present is off it, by some twenty samples and by some two hundred
-    error: mean error of the profile with the lasting offset
+    error, compared: mean error of the profile with the lasting offset, over how many samples
     each: samples that come in one bin of one period; begun_s: when it began to learn
     """
 
@@ -33,6 +33,7 @@ class Season(msgspec.Struct, array_like=True):
     offset: float = 0.0
     lasting: float = 0.0
     error: float = 0.0
+    compared: int = 0
 
     @classmethod
     def of(cls, period_s: float, interval_s: float, base: float, at_s: float) -> Self:
@@ -53,12 +54,13 @@ class Season(msgspec.Struct, array_like=True):
         """How many mean errors a value is off what is usual at its time, whatever came just before it."""
         error = value - expected + self.offset - self.lasting
         size = error if error >= 0 else -error
+        n = self.compared = self.compared + 1
+        rate = _LASTING_RATE if n > _SETTLED else 1.0 / n
         usual = self.error
-        times = size / usual if usual > 0 else 0.0
-        rate = _LASTING_RATE
-        self.error += rate * ((size if size < 4 * usual or not usual else 4 * usual) - usual)
-        limit = 4 * usual
-        self.lasting += rate * (limit if error > limit else (max(error, -limit)))
+        limit = size if n <= _EARLY else 4.0 * usual
+        times = size / usual if n > _EARLY and usual > 0 else 0.0
+        self.error += rate * (min(size, limit) - usual)
+        self.lasting += _LASTING_RATE * max(-limit, min(limit, error))
         return times
 
     def learn(self, place: int, value: float, expected: float, most: float, at_s: float) -> None:
