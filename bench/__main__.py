@@ -4,7 +4,18 @@ import importlib
 import sys
 import time
 
-ALL = ("journal", "attention", "detectors", "year", "prefix_cache", "idle_day", "estimate", "lmstudio", "cost")
+ALL = (
+    "journal",
+    "attention",
+    "templates",
+    "detectors",
+    "year",
+    "prefix_cache",
+    "idle_day",
+    "estimate",
+    "lmstudio",
+    "cost",
+)
 """In this order; `cost` comes last, since it measures a quiet machine."""
 
 

@@ -8,6 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from bench.streams import DEVELOPED, HELD_OUT, Stream, streams
 from bench.window_score import best
@@ -46,7 +47,7 @@ def three_sigmas(stream: Stream) -> list[float]:
 def gaussian_tail(stream: Stream) -> list[float]:
     from river import anomaly
 
-    scorer = anomaly.GaussianScorer(window_size=2000, grace_period=100)
+    scorer: Any = anomaly.GaussianScorer(window_size=2000, grace_period=100)
     scores: list[float] = []
     for value in stream.values:
         scores.append(float(scorer.score_one(None, value)))
@@ -57,7 +58,7 @@ def gaussian_tail(stream: Stream) -> list[float]:
 def half_space_trees(stream: Stream) -> list[float]:
     from river import anomaly, compose, preprocessing
 
-    model = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(window_size=250, seed=1))
+    model: Any = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(window_size=250, seed=1))
     scores: list[float] = []
     for value in stream.values:
         scores.append(float(model.score_one({"value": value})))

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -260,7 +261,7 @@ def three_sigmas() -> Callable[[Observation], float]:
 def river_gaussian() -> Callable[[Observation], float]:
     from river import anomaly
 
-    scorers: dict[str, anomaly.GaussianScorer] = {}
+    scorers: dict[str, Any] = {}
 
     def score(observation: Observation) -> float:
         most = 0.0
@@ -276,7 +277,7 @@ def river_gaussian() -> Callable[[Observation], float]:
 def river_trees() -> Callable[[Observation], float]:
     from river import anomaly, compose, preprocessing
 
-    model = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(window_size=2016, seed=1))
+    model: Any = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(window_size=2016, seed=1))
 
     def score(observation: Observation) -> float:
         result = float(model.score_one(observation.values))
@@ -290,9 +291,7 @@ def main() -> None:
     for seed in (1, 2):
         made = year(seed)
         seen = made.observations()
-        print(
-            f"a year, seed {seed}: {len(seen):,} observations, {len(made.values)} metrics, 60 incidents"
-        )
+        print(f"a year, seed {seed}: {len(seen):,} observations, {len(made.values)} metrics, 60 incidents")
         for name, run in (
             ("this gate", gate),
             ("polling", polled),
