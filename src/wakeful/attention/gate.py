@@ -203,7 +203,7 @@ class Attention:
             surprise_nats=round(nats, 3),
             precision=CRITICAL_PRECISION,
             salience=round(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS), 4),
-            threshold=self._settings.critical,
+            threshold=self._settings.threshold,
             reasons=reasons[:_MAX_REASONS],
         )
 
