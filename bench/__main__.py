@@ -4,7 +4,20 @@ import importlib
 import sys
 import time
 
-ALL = ("journal", "attention", "prefix_cache", "idle_day", "estimate", "lmstudio", "engine", "watching", "cost")
+ALL = (
+    "journal",
+    "attention",
+    "templates",
+    "detectors",
+    "year",
+    "prefix_cache",
+    "idle_day",
+    "estimate",
+    "lmstudio",
+    "engine",
+    "watching",
+    "cost",
+)
 """In this order; `cost` comes last, since it measures a quiet machine."""
 
 

@@ -7,6 +7,8 @@ from wakeful.attention.settings import AttentionSettings
 NEVER = 1.01
 """A threshold that no salience reaches: both budgets are spent."""
 
+_STEER_RATE, _STEER_PULL = 0.05, 0.02  # of the threshold for an observation; of it for each wake ahead or behind
+_LEAST_STEERED, _MOST_STEERED = 0.02, 0.98
 _RISE = 0.2  # of the threshold, from a full budget to an empty one
 _HOUR_S = 3600.0
 _MIN_BURST = 2.0
@@ -17,6 +19,7 @@ class Spent(msgspec.Struct):
 
     at_s: up to when it was refilled, seconds since the epoch; latest_s: the latest time ever credited, so that a
     clock that is set back and on again does not fill the buckets twice
+    steered, ahead: the threshold where a share of observations should wake, and wakes above what is due
     """
 
     at_s: float = 0.0
@@ -24,6 +27,9 @@ class Spent(msgspec.Struct):
     thoughts: float = 0.0
     critical: float = 0.0
     tokens: float = 0.0
+    busy_s: float = 0.0
+    steered: float = 0.5
+    ahead: float = 0.0
 
 
 class WakeBudget:
@@ -37,6 +43,7 @@ class WakeBudget:
         self._settings = settings
         self._per_hour = settings.thoughts_per_hour
         self._tokens_per_hour = settings.tokens_per_hour
+        self._busy_per_hour_s = settings.busy_share * _HOUR_S
         self._size = max(self._per_hour, _MIN_BURST)
         self.state = spent or Spent()
 
@@ -49,21 +56,43 @@ class WakeBudget:
         """Salience that is needed to wake now, in [0, 1]; above 1 when nothing may any more."""
         self._refill(at_ns)
         state, settings = self.state, self._settings
-        no_tokens = self._tokens_per_hour > 0 and state.tokens >= self._tokens_per_hour
-        if state.thoughts > self._size - 1 or no_tokens:
+        if settings.share > 0:
+            return state.steered
+        if state.thoughts > self._size - 1 or self._exhausted():
             return settings.critical if state.critical <= self._size - 1 else NEVER
         return min(settings.threshold + _RISE * state.thoughts / self._size, settings.critical)
 
-    def spent(self, at_ns: int, tokens: int) -> None:
-        """Takes in that there was a thought, and what it cost."""
-        self._refill(at_ns)
+    def steer(self, salience: float) -> None:
+        """Takes in one observation where a share of them should wake: the threshold follows that quantile.
+
+        Robbins & Monro's steps find it, and what was woken too much or too little so far pulls it back, so that the
+        share holds over days as well as in the long run.
+        """
+        share = self._settings.share
+        if share <= 0:
+            return
+        state = self.state
+        woke = salience >= state.steered
+        state.ahead += woke - share
+        step = _STEER_RATE * (woke - share) + _STEER_PULL * share * state.ahead
+        state.steered = min(max(state.steered + step * (1.0 - state.steered), _LEAST_STEERED), _MOST_STEERED)
+
+    def _exhausted(self) -> bool:
+        """Whether a budget other than that of thoughts is spent."""
         state = self.state
         no_tokens = self._tokens_per_hour > 0 and state.tokens >= self._tokens_per_hour
-        if state.thoughts <= self._size - 1 and not no_tokens:
+        return no_tokens or (self._busy_per_hour_s > 0 and state.busy_s >= self._busy_per_hour_s)
+
+    def spent(self, at_ns: int, tokens: int, busy_s: float = 0.0) -> None:
+        """Takes in that there was a thought, and what it cost: tokens, and seconds of the model."""
+        self._refill(at_ns)
+        state = self.state
+        if state.thoughts <= self._size - 1 and not self._exhausted():
             state.thoughts += 1
         else:
             state.critical = min(state.critical + 1, self._size)
         state.tokens = min(state.tokens + tokens, 2.0 * self._tokens_per_hour)
+        state.busy_s = min(state.busy_s + busy_s, 2.0 * self._busy_per_hour_s)
 
     def _refill(self, at_ns: int) -> None:
         at_s = at_ns / 1e9
@@ -79,5 +108,6 @@ class WakeBudget:
         state.thoughts = max(0.0, state.thoughts - hours * self._per_hour)
         state.critical = max(0.0, state.critical - hours * self._per_hour)
         state.tokens = max(0.0, state.tokens - hours * self._tokens_per_hour)
+        state.busy_s = max(0.0, state.busy_s - hours * self._busy_per_hour_s)
         state.at_s = at_s
         state.latest_s = max(state.latest_s, at_s)

@@ -6,12 +6,16 @@ from typing import Self
 
 from wakeful.attention import state as states
 from wakeful.attention.budget import WakeBudget
+from wakeful.attention.canary import CANARY
+from wakeful.attention.interests import Interests, raised
 from wakeful.attention.kinds import kind_of, said
+from wakeful.attention.manner import manner
 from wakeful.attention.numbers import Judged, Metric
 from wakeful.attention.paths import guards
 from wakeful.attention.precision import CRITICAL_PRECISION, SURPRISING_NATS, Record
 from wakeful.attention.settings import AttentionSettings
 from wakeful.attention.shape import shape
+from wakeful.attention.silence import DEAF_S, LOOK_EVERY_S, SILENCE, silences
 from wakeful.attention.state import Series, State
 from wakeful.attention.text import Speaker
 from wakeful.attention.words import CRITICAL_NATS
@@ -29,12 +33,15 @@ MAX_METRICS, MAX_SPEAKERS, MAX_TEMPLATES = 5000, 1000, 20_000
 _FORGOTTEN_TOGETHER = 100  # shapes, so that the largest source is not looked for at every line
 _MAX_REASONS = 3
 _TOLD_FROM_NATS = 3.0
+_FAINT, _MOST_FAINT = 0.25, 2.0
 _MOST_CHANCES = 20.0
 _ONE_CAUSE_S, _ONE_CAUSE_NATS = 300.0, 2.0  # within which other metrics of a subject must surprise so much more
 _LARGEST = 1e100  # of numbers that are judged; larger ones are no measurement
 _CHANGE_NATS = 3.0  # most that an ordinary file's change is worth
 _OUTPUT_NATS = 4.0  # most that a command's output is worth while its exit status stays
 _AGAIN_S = 600.0
+_REFRACTORY_S, _REFRACTORY_RISE = 60.0, 0.1
+_HOUR_S, _KEPT_BACK = 3600.0, 2.0  # thoughts left below which the last one is kept for a source that was quiet
 _FAILED_NATS, _RECOVERED_NATS = 6.5, 2.0
 _PRIORITY = {  # of syslog: emerg, alert, crit, err, warning
     "0": (8.0, "says error"),
@@ -57,6 +64,7 @@ class Attention:
 
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
+        self._interests = Interests(self._settings.interests)
         self._use(State())
 
     @property
@@ -86,36 +94,86 @@ class Attention:
     def update(self, seq: int, observation: Observation) -> Salience:
         """The claim of an observation on attention; learns from it. Any observation is valid."""
         state = self._state
+        if observation.source == CANARY:
+            return self._canary(seq, observation)
+        at_s = observation.at_ns / 1e9
+        if not 0.0 <= at_s - state.at_ns / 1e9 < DEAF_S:
+            state.awake_s = at_s
         if observation.form == "metrics":
             nats, reasons = self._numbers(observation)
+        elif observation.source == SILENCE:
+            nats, reasons = _silence(observation)
         else:
             nats, reasons = self._words(observation)
+        if nats > 0.0 and (interest := self._interests.about(observation)):
+            nats, reasons = raised(nats), (*reasons[: _MAX_REASONS - 1], f"you asked about {interest}")
         record = state.records.pop(observation.source, None) or Record()
         state.records[observation.source] = record
+        record.rhythm.came(at_s)
         if len(state.records) > MAX_SPEAKERS:
             del state.records[next(iter(state.records))]
+        return self._weighed(seq, observation, record, (nats, reasons))
+
+    def _weighed(self, seq: int, observation: Observation, record: Record, scored: _Scored) -> Salience:
+        """A surprise as a claim on attention, with all that is counted."""
+        state, (nats, reasons) = self._state, scored
         precision = max(record.precision, CRITICAL_PRECISION if nats >= CRITICAL_NATS else 0.0)
         weighted = precision * nats
-        salience = weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS)
+        salience = round(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS), 4)
+        threshold = round(self.budget.threshold(observation.at_ns), 4)
         habituated = salience < HABITUATED_BELOW
         record.learn(nats, habituated=habituated)
         state.observed += 1
         state.habituated += habituated
         state.at_ns = observation.at_ns
+        self.budget.steer(salience)
         return Salience(
             at_ns=observation.at_ns,
             about=seq,
             source=observation.source,
             surprise_nats=round(nats, 3),
             precision=round(precision, 3),
-            salience=round(salience, 4),
-            threshold=round(self.budget.threshold(observation.at_ns), 4),
+            salience=salience,
+            threshold=threshold,
             reasons=reasons[:_MAX_REASONS],
         )
 
     def wakes(self, salience: Salience) -> bool:
-        """Whether a salience is enough to wake the mind, as the budget stands now."""
-        return salience.salience >= self.budget.threshold(salience.at_ns)
+        """Whether a salience is enough to wake the mind, as the budget stands now; notes that its source did.
+
+        A source that woke it within the last minute must be more salient, and the hour's last thought is kept for one
+        that did not wake it yet, so that a loud source does not starve the quiet ones. What is critical always may.
+        """
+        if salience.source == CANARY:
+            return False
+        if self._settings.share > 0:
+            return salience.salience >= salience.threshold
+        threshold = self.budget.threshold(salience.at_ns)
+        record = self._state.records.get(salience.source)
+        if record is not None and salience.salience < self._settings.critical:
+            since_s = salience.at_ns / 1e9 - record.woke_s
+            if 0.0 <= since_s < _REFRACTORY_S:
+                threshold += _REFRACTORY_RISE
+            if 0.0 <= since_s < _HOUR_S and self.budget.thoughts_left(salience.at_ns) < _KEPT_BACK:
+                return False
+        woke = salience.salience >= threshold
+        if woke and record is not None:
+            record.woke_s = salience.at_ns / 1e9
+        return woke
+
+    def outcome(self, source: str, *, useful: bool, weight: float = 1.0) -> None:
+        """Takes in what came of waking for a source, so that its errors are trusted more or less; user's word: 1."""
+        record = self._state.records.get(source)
+        if record is not None:
+            record.outcome(useful=useful, weight=weight)
+
+    def silences(self, now_ns: int) -> list[Observation]:
+        """What did not come although it should have; to be journaled and scored like anything else."""
+        state, now_s = self._state, now_ns / 1e9
+        if 0.0 <= now_s - state.looked_s < LOOK_EVERY_S:
+            return []
+        state.looked_s = now_s
+        return silences(state, now_s)
 
     def dump(self) -> bytes:
         """What was learnt, for `load`; versioned, see `wakeful.attention.state`."""
@@ -134,12 +192,27 @@ class Attention:
         self._templates = sum(len(speaker.shapes) for speaker in state.speakers.values())
         self.budget = WakeBudget(self._settings, state.spent)
 
+    def _canary(self, seq: int, observation: Observation) -> Salience:
+        """A canary takes the way of any line, but is not counted and learns nothing about its source."""
+        nats, reasons = self._words(observation)
+        weighted = CRITICAL_PRECISION * nats
+        return Salience(
+            at_ns=observation.at_ns,
+            about=seq,
+            source=CANARY,
+            surprise_nats=round(nats, 3),
+            precision=CRITICAL_PRECISION,
+            salience=round(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS), 4),
+            threshold=self._settings.threshold,
+            reasons=reasons[:_MAX_REASONS],
+        )
+
     def _numbers(self, observation: Observation) -> _Scored:
         """Several metrics of one subject are judged together: one cause is one surprise."""
         series = self._series(f"{observation.source}\0{observation.subject}")
         at_s = observation.at_ns / 1e9
         told: list[tuple[float, str]] = []
-        surprise = end = 0.0
+        surprise = end = faint = 0.0
         for name, value in observation.values.items():
             if not -_LARGEST < value < _LARGEST:  # neither is NaN
                 continue
@@ -148,16 +221,19 @@ class Attention:
                 metric = self._new_metric(series, name)
             judged = metric.update(kind_of(name), value, at_s)
             nats = max(judged.nats, judged.end_nats)
+            if judged.surprise > faint:
+                faint = judged.surprise
             if nats > _TOLD_FROM_NATS:
-                told.append((nats, _why(name, value, judged)))
+                told.append((nats, _why(name, value, judged, at_s)))
                 surprise, end = max(surprise, judged.nats), max(end, judged.end_nats)
+        faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
         if not told:
-            return surprise, ()
+            return max(surprise, faint), ()
         # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
         # Nearness to an end is no matter of chance.
         surprise = max(surprise - math.log(min(max(len(observation.values), 1), _MOST_CHANCES)), 0.0)
         told.sort(reverse=True)
-        return max(_one_cause(series, surprise, at_s), end), tuple(why for _, why in told)
+        return max(_one_cause(series, surprise, at_s), end, faint), tuple(why for _, why in told)
 
     def _series(self, key: str) -> Series:
         """The models of one subject, marked as used last."""
@@ -234,13 +310,20 @@ class Attention:
         return max(nats, changed), (f"exit code {status or 'none'}, was {before or 'none'}", *reasons)
 
 
-def _why(name: str, value: float, judged: Judged) -> str:
+def _why(name: str, value: float, judged: Judged, at_s: float) -> str:
+    kind = kind_of(name)
     if judged.end_nats >= judged.nats and judged.full_in_h < math.inf:
         return f"{said(name, value)}, full in about {judged.full_in_h:.1f} hours"
-    kind = kind_of(name)
-    if kind.counter:
-        return f"{said(name, judged.value)}, usually {kind.value(judged.usual)}"
-    return f"{said(name, value)}, usually {kind.value(judged.usual)}"
+    shown = judged.value if kind.counter else value
+    plain = f"{said(name, shown)}, usually {kind.value(judged.usual)}"
+    return f"{plain}{manner(judged, at_s)}"
+
+
+def _silence(observation: Observation) -> _Scored:
+    try:
+        return float(observation.attrs.get("nats", "0")), (observation.text,)
+    except ValueError:
+        return 0.0, (observation.text,)
 
 
 def _one_cause(series: Series, nats: float, at_s: float) -> float:

@@ -1,4 +1,11 @@
-"""The shape of a line: what stays of it when all that varies is left out."""
+"""The shape of a line: what stays of it when all that varies is left out.
+
+Why not drain3, the reference implementation of Drain: it learns which words vary from the lines that came before, so
+that the first lines have other shapes than later ones, and it merges what differs in one word, such as `0 errors` and
+`3 errors`, or a status of 200 and one of 502. On 100,000 lines of 20 known templates that we wrote ourselves it grouped
+88.7 percent of lines well, this 100 percent (`python -m bench templates`). It takes a quarter of the time, but keeps a
+tree of templates where this keeps nothing. Its last release is of 2022.
+"""
 
 import re
 from hashlib import blake2b

@@ -10,22 +10,27 @@ from wakeful.attention.numbers import Metric
 from wakeful.attention.precision import Record
 from wakeful.attention.text import Speaker
 
-VERSION = 2
+VERSION = 3
 """Of the bytes that `encode` writes; others are not read, and attention begins anew."""
 
 _log = logging.getLogger(__name__)
 
 
 class Series(msgspec.Struct, array_like=True):
-    """The metrics of one subject of a source; told_s, told_nats: the last departure that was told."""
+    """The metrics of one subject of a source; told_s, told_nats: the last departure that was told; missing: which
+    of them were said to be silent."""
 
     metrics: dict[str, Metric] = msgspec.field(default_factory=dict[str, Metric])
     told_s: float = -math.inf
     told_nats: float = 0.0
+    missing: list[str] = msgspec.field(default_factory=list[str])
 
 
 class State(msgspec.Struct):
-    """series by source and subject; speakers, records and exits by source; the least recently used come first."""
+    """series by source and subject; speakers, records and exits by source; the least recently used come first.
+
+    awake_s, looked_s: since when observations have come without a long break; when silence was last looked for
+    """
 
     version: int = VERSION
     series: dict[str, Series] = msgspec.field(default_factory=dict[str, Series])
@@ -36,6 +41,8 @@ class State(msgspec.Struct):
     observed: int = 0
     habituated: int = 0
     at_ns: int = 0
+    awake_s: float = 0.0
+    looked_s: float = 0.0
 
 
 class _Head(msgspec.Struct):
@@ -43,7 +50,7 @@ class _Head(msgspec.Struct):
 
 
 def encode(state: State) -> bytes:
-    """The state as MessagePack; some 250 bytes a metric, 60 a shape of line."""
+    """The state as MessagePack; under 4 KB a metric, 60 a shape of line."""
     return msgspec.msgpack.encode(state)
 
 

@@ -1,9 +1,12 @@
 """Novelty of text: which shape a line has, how often this source said such a thing, and how fast it says it now."""
 
 import math
+import re
+from math import log, log1p
 
 import msgspec
 
+from wakeful.attention.rhythm import Rhythm
 from wakeful.attention.shape import shape
 from wakeful.attention.words import CRITICAL_NATS, ERROR_NATS, gravity
 
@@ -25,6 +28,16 @@ _WINDOW_S = 60.0
 _BURST, _BURST_TIMES = 20, 8.0  # of one shape in a window, and times the usual, before its rate can surprise
 _BURST_WINDOWS = 5
 _BURST_NATS = 9.0
+_VOTES, _ORDERED_FROM, _ORDERED_SHARE, _ORDER_NATS = 400, 40, 0.9, 5.0
+_SIZES_FROM, _SIZES_KEPT, _LEAST_SPREAD = 30, 200, 0.1
+_LEAST_RATIO = log(3.0)  # a number less than three times off is no news
+_AMOUNT_FREE, _AMOUNT_NATS = 3.0, 6.5  # mean errors off that are no surprise; most nats that a number is worth
+_EXAMPLE = 80
+_DIGITS = 15
+_MEASURED = re.compile(
+    r"(?<![\w.:/-])(\d+(?:\.\d+)?)(?= ?(?:[mun]?s|sec(?:onds?)?|min(?:utes?)?|%|[kKMGT]i?B|bytes|rows|files|items"
+    r"|records|requests|messages|connections)\b)|(?<=[a-z]=)(\d+(?:\.\d+)?)(?=[\s,;)\]]|$)"
+)
 
 
 class Template(msgspec.Struct, array_like=True):
@@ -33,6 +46,9 @@ class Template(msgspec.Struct, array_like=True):
     count, last_s, gap_s: how often and when last seen, and the usual time between
     grave, why: what `gravity` said of its first line
     window_s, in_window: the present window and what came in it; per_window, windows: what usually does, over how many
+    rhythm, example: when it should come again, and, where it keeps time, one such line
+    after, votes, followed: the shape that usually comes next (a majority vote), and how many were followed at all
+    size, spread, sizes: of the first measured number in it, the usual logarithm, its mean error, and how many came
     """
 
     count: int = 0
@@ -44,6 +60,14 @@ class Template(msgspec.Struct, array_like=True):
     in_window: int = 0
     per_window: float = 0.0
     windows: int = 0
+    rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
+    example: str = ""
+    after: int = 0
+    votes: int = 0
+    followed: int = 0
+    size: float = 0.0
+    spread: float = 0.0
+    sizes: int = 0
 
 
 class Speaker(msgspec.Struct, array_like=True):
@@ -51,7 +75,7 @@ class Speaker(msgspec.Struct, array_like=True):
 
     lines: in all; of, new: lines lately, and how many of them had a new shape
     alarms, alarm_s: new grave lines lately (fading), and when the last one came
-    shapes: by hash, the one seen last at the end
+    shapes: by hash, the one seen last at the end; before: the shape of the last line
     """
 
     lines: int = 0
@@ -60,6 +84,7 @@ class Speaker(msgspec.Struct, array_like=True):
     alarms: float = 0.0
     alarm_s: float = 0.0
     shapes: dict[int, Template] = msgspec.field(default_factory=dict[int, Template])
+    before: int = 0
 
     def update(
         self, line: str, at_s: float, *, grave: tuple[float, str] = (0.0, ""), times: int = 1, key: int | None = None
@@ -84,15 +109,37 @@ class Speaker(msgspec.Struct, array_like=True):
         if self.of > _KEPT:
             self.new *= _KEPT / 2 / self.of
             self.of = _KEPT // 2
-        burst, told = _rate(template, at_s, times)
-        if burst > nats:
-            nats, reasons = burst, (told, *reasons)
+        for more, told in (_rate(template, at_s, times), self._order(key), _amount(template, line)):
+            if more > nats:
+                nats, reasons = more, (told, *reasons)
+        template.rhythm.came(at_s)
+        if not template.example and template.rhythm.regular:
+            template.example = line[:_EXAMPLE]
         template.count += times
         template.last_s = at_s
         self.shapes[key] = template
         if len(self.shapes) > MAX_TEMPLATES:
             self.forget_oldest()
         return min(nats, MAX_NATS), tuple(reason for reason in reasons if reason)
+
+    def _order(self, key: int) -> tuple[float, str]:
+        """Surprise at what follows the line before; learns which shape usually does (Boyer & Moore's vote)."""
+        before, self.before = self.shapes.get(self.before), key
+        if before is None:
+            return 0.0, ""
+        followed = before.followed = before.followed + 1
+        if key == before.after:
+            before.votes += 1
+            if before.votes > _VOTES:  # so that a new order is learnt in time
+                before.votes, before.followed = _VOTES // 2, followed // 2
+            return 0.0, ""
+        sure = followed > _ORDERED_FROM and before.votes > _ORDERED_SHARE * followed
+        before.votes -= 1
+        if before.votes <= 0:
+            before.after, before.votes = key, 1
+        if not sure:
+            return 0.0, ""
+        return min(log(followed / (followed - before.votes) * 2.0), _ORDER_NATS), "out of its usual order"
 
     def forget_oldest(self) -> int:
         """Drops the shape that was not seen for longest; returns how many were dropped, 1 or 0."""
@@ -125,6 +172,27 @@ class Speaker(msgspec.Struct, array_like=True):
             return weight, (why,)
         rare = min(-math.log(template.count / self.lines), _RARE_NATS)
         return weight + rare, (f"rare: {template.count + 1} in {self.lines + 1} lines", why)
+
+
+def _amount(template: Template, line: str) -> tuple[float, str]:
+    """Surprise at the first measured number of a line, such as `took 93 ms`, on a scale of ratios."""
+    found = _MEASURED.search(line)
+    if found is None:
+        return 0.0, ""
+    text = found[1] or found[2]
+    size = log1p(float(text[:_DIGITS]))
+    n = template.sizes = template.sizes + 1
+    error = size - template.size
+    away = error if error >= 0 else -error
+    pull = 1.0 / n if n < _SIZES_KEPT else 1.0 / _SIZES_KEPT
+    usual, spread = template.size, max(template.spread, _LEAST_SPREAD)
+    limit = 3.0 * spread if n > _SIZES_FROM else away
+    template.size += pull * (max(-limit, min(limit, error)))
+    template.spread += pull * (min(away, limit) - template.spread)
+    if n <= _SIZES_FROM or away < _LEAST_RATIO:
+        return 0.0, ""
+    nats = min(away / spread - _AMOUNT_FREE, _AMOUNT_NATS)
+    return (nats, f"says {text[:_DIGITS]}, usually {math.expm1(usual):.3g}") if nats > 0 else (0.0, "")
 
 
 def _rate(template: Template, at_s: float, times: int) -> tuple[float, str]:

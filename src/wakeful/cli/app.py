@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 import wakeful
+from wakeful.cli import attention
 from wakeful.cli.exits import guarded
+from wakeful.cli.options import ConfigOption, HomeOption
 from wakeful.cli.times import when
 
 EXITS = (
@@ -27,11 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Settings file; else ./wakeful.toml, else your configuration folder's."),
-]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the journal [env: WAKEFUL_HOME].")]
+app.add_typer(attention.app, name="attention")
 
 
 class Use(StrEnum):
@@ -40,6 +38,13 @@ class Use(StrEnum):
     auto = "auto"
     lmstudio = "lmstudio"
     builtin = "builtin"
+
+
+class Verdict(StrEnum):
+    """What a person says of what was told."""
+
+    useful = "useful"
+    useless = "useless"
 
 
 def main() -> None:
@@ -304,6 +309,25 @@ def context_show(
 
         settings = _load(config, {"journal.home": home, "model.url": url}).settings
         asyncio.run(show_context(settings, as_json=json, brief=brief))
+
+    guarded(command)
+
+
+@app.command()
+def feedback(
+    seq: Annotated[int, typer.Argument(help="Number of a notification, thought or observation.")],
+    word: Annotated[Verdict, typer.Argument(help="Whether knowing it was useful.")],
+    config: ConfigOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Say whether something was worth telling you; its sources are trusted more or less for it."""
+
+    def command() -> None:
+        from wakeful.cli.feedback import give_feedback
+        from wakeful.cli.home import home_folder, journal_file
+
+        folder = home_folder(_load(config, {"journal.home": home}).settings)
+        asyncio.run(give_feedback(journal_file(folder), seq, useful=word is Verdict.useful))
 
     guarded(command)
 

@@ -139,6 +139,8 @@ class _Run:
                 attention=AttentionSettings(
                     thoughts_per_hour=settings.attention.thoughts_per_hour,
                     tokens_per_hour=settings.attention.tokens_per_hour,
+                    busy_share=settings.attention.busy_share,
+                    interests=tuple(settings.attention.interests),
                 ),
                 settings=MindSettings(
                     notify_from=settings.notify.least,

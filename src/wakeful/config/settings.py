@@ -30,10 +30,15 @@ class ModelSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """What thinking may cost: thoughts an hour, and tokens an hour (0: no limit)."""
+    """What thinking may cost: thoughts an hour, tokens an hour, share of the time the model is busy (0: no limit).
+
+    interests: words; what has to do with them is more relevant, such as `["backups"]`
+    """
 
     thoughts_per_hour: Annotated[float, Meta(gt=0, le=1_000_000)] = 6.0
     tokens_per_hour: Tokens = 0
+    busy_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    interests: list[Text] = field(default_factory=list[Text])
 
 
 class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -273,6 +273,23 @@ class Notification(Event, frozen=True, kw_only=True, tag="notification"):
         return f"{self.title}. {self.text}"
 
 
+class Feedback(Event, frozen=True, kw_only=True, tag="feedback"):
+    """What the user said of an entry: whether knowing it was useful; its sources are trusted more or less for it."""
+
+    about: int
+    useful: bool
+    sources: tuple[str, ...] = ()
+    provenance: Provenance = "user"
+
+    @property
+    def origin(self) -> str:
+        return "user"
+
+    @property
+    def body(self) -> str:
+        return f"#{self.about} was {'useful' if self.useful else 'not useful'}"
+
+
 class Question(Event, frozen=True, kw_only=True, tag="question"):
     """What a person asked."""
 

@@ -1,14 +1,15 @@
 """Attending: follows the journal, scores every observation, and hands on what claims attention."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from wakeful.attention import Attention, AttentionSettings
+from wakeful.attention import CANARY, EVERY_S, WITHIN_S, Attention, AttentionSettings, canary
 from wakeful.context import Seen
-from wakeful.events import Cursor, Entry, Observation, Quiet, Salience
+from wakeful.events import Cursor, Entry, Feedback, Health, Observation, Quiet, Salience, Thought
 from wakeful.journal import Journal
 
 CONSUMER = "attention"
@@ -21,6 +22,13 @@ SAVE_EVERY_S = 60.0
 
 NOTABLE = 0.3
 """Salience from which on a score is journaled; below it an observation is as expected and only counted."""
+
+KINDS = ("observation", "thought", "feedback")
+"""What it follows: what is seen, and what came of thinking about it."""
+
+_MODEL_WEIGHT = 0.2  # of what the model made of it, where the user's word weighs 1
+_MAX_NOTABLE = 1000
+"""Notable observations whose source is remembered until there is a thought about them."""
 
 _MAX_LATEST = 200
 """Sources of which the newest observation is remembered, for people to look at."""
@@ -54,6 +62,8 @@ class Attending:
         self._learnt = Cursor("")
         self._committed = Cursor("")
         self._saved_s = 0.0
+        self._sources: dict[int, str] = {}
+        self._canary_came = asyncio.Event()
 
     async def restore(self) -> None:
         """Takes up the state of the last run; call once before `run`."""
@@ -64,7 +74,7 @@ class Attending:
             self.attention = Attention.load(saved.state, self._settings)
             self._learnt = Cursor(saved.cursor)
         while self._learnt != self._committed:
-            entries = await self._journal.read(self._learnt, limit=1000, kinds=("observation",))
+            entries = await self._journal.read(self._learnt, limit=1000, kinds=KINDS)
             if not entries:
                 break
             for entry in entries:
@@ -75,10 +85,32 @@ class Attending:
     async def run(self) -> None:
         """Follows the journal for ever; cancel to stop, then call `save`."""
         self._saved_s = time.monotonic()
-        async for entries in self._journal.tail(self._learnt, kinds=("observation",)):
+        async for entries in self._journal.tail(self._learnt, kinds=KINDS):
             await self._attend(entries)
             if time.monotonic() - self._saved_s > SAVE_EVERY_S:
                 await self.save()
+
+    async def prove_awake(self, now_ns: Callable[[], int] = time.time_ns, every_s: float = EVERY_S) -> None:
+        """Sends in a canary from time to time; one that does not wake the gate is journaled as an incident."""
+        rng = random.Random()
+        well = True
+        while True:
+            await asyncio.sleep(every_s)
+            self._canary_came.clear()
+            await self._journal.append([canary(now_ns(), rng)])
+            try:
+                async with asyncio.timeout(WITHIN_S):
+                    await self._canary_came.wait()
+                text = ""
+            except TimeoutError:
+                text = f"a canary that must wake the gate did not within {WITHIN_S:.0f} s"
+            if text or not well:
+                state = "down" if text else "up"
+                news = Health(
+                    at_ns=now_ns(), part="attention", state=state, text=text or "the canary wakes the gate again"
+                )
+                await self._journal.append([news])
+            well = not text
 
     async def save(self) -> None:
         """Keeps what was learnt so far."""
@@ -113,7 +145,10 @@ class Attending:
         notable: dict[int, tuple[Observation, Salience]] = {}
         for entry in entries:
             scored = self._score(entry)
-            if scored is not None and scored[1].salience >= NOTABLE:
+            if scored is not None and scored[0].source == CANARY:
+                if scored[1].salience >= scored[1].threshold:
+                    self._canary_came.set()
+            elif scored is not None and scored[1].salience >= NOTABLE:
                 notable[entry.seq] = scored
             if scored is not None and scored[0].count > 100:
                 await asyncio.sleep(0)  # a block of many lines took milliseconds: let others go on
@@ -121,6 +156,9 @@ class Attending:
             saliences = await self._commit([salience for _, salience in notable.values()], self._learnt)
             for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
+        newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
+        if newest_ns and (silences := self.attention.silences(newest_ns)):
+            await self._journal.append(silences)
 
     async def _commit(self, saliences: list[Salience], cursor: Cursor) -> list[Entry]:
         entries = await self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
@@ -131,10 +169,28 @@ class Attending:
         self._learnt = entry.cursor
         observation = entry.event
         if not isinstance(observation, Observation):
+            self._learn_outcome(entry)
             return None
         salience = self.attention.update(entry.seq, observation)
+        if observation.source == CANARY:
+            return observation, salience
+        if salience.salience >= NOTABLE:
+            self._sources[entry.seq] = observation.source
+            if len(self._sources) > _MAX_NOTABLE:
+                del self._sources[next(iter(self._sources))]
         self.latest.pop(observation.source, None)
         self.latest[observation.source] = (observation, salience)
         if len(self.latest) > _MAX_LATEST:
             del self.latest[next(iter(self.latest))]
         return observation, salience
+
+    def _learn_outcome(self, entry: Entry) -> None:
+        """What came of waking: the user's word, or whether the thought found anything worth telling."""
+        event = entry.event
+        if isinstance(event, Feedback):
+            for source in event.sources:
+                self.attention.outcome(source, useful=event.useful)
+        elif isinstance(event, Thought) and event.reason == "salience" and not event.pilot:
+            useful = event.severity != "info" or event.action_needed
+            for source in {self._sources[seq] for seq in event.evidence if seq in self._sources}:
+                self.attention.outcome(source, useful=useful, weight=_MODEL_WEIGHT)

@@ -125,6 +125,7 @@ class Mind:
                 tasks.create_task(self.attending.run(), name="attend")
                 tasks.create_task(self._think_on(), name="think")
                 tasks.create_task(self._prove_quiet(), name="quiet")
+                tasks.create_task(self.attending.prove_awake(self._now_ns), name="canary")
         finally:
             # The learnt state is worth the moment that it takes, also when we are being cancelled.
             await asyncio.shield(self.attending.save())
@@ -257,7 +258,8 @@ class Mind:
         if self._model_down:
             self._model_down = False
             await self._journal.append([self._health("up", "thinks again")])
-        self.attending.attention.budget.spent(concluded.thought.at_ns, concluded.tokens)
+        thought = concluded.thought
+        self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
 
     async def _conclude(self, events: Sequence[Event], cycle: Cycle) -> list[Entry]:
         """One transaction: what the cycle came to, and how far the journal is consumed."""

@@ -1,0 +1,61 @@
+"""When should it come again? Of anything that comes repeatedly: a source, a shape of line, a metric."""
+
+import msgspec
+
+SILENT_NATS = 7.0
+"""Surprise at a silence from which on it is worth telling."""
+
+_RATE = 0.1
+_REGULAR_FROM, _REGULAR_SHARE = 8, 0.3  # gaps, and their mean error as a share, of what keeps time
+_LOOSE_FROM, _LOOSE_NATS = 60, 14.0  # gaps of what does not, and usual gaps of silence that are told
+_LEAST_S, _LONGEST_S = 5.0, 15 * 86_400.0
+_SLACK = 0.5  # of a gap: what keeps time is told after so much delay at the least
+_CLIP = 4.0
+
+
+class Rhythm(msgspec.Struct, array_like=True):
+    """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps; told: of this silence"""
+
+    last_s: float = 0.0
+    gap_s: float = 0.0
+    error_s: float = 0.0
+    n: int = 0
+    told: bool = False
+
+    def came(self, at_s: float) -> None:
+        """Takes in that it came."""
+        last_s, self.last_s = self.last_s, at_s
+        self.told = False
+        gap_s = at_s - last_s
+        if not last_s or gap_s <= 0:
+            return
+        n = self.n = self.n + 1
+        usual = self.gap_s
+        if n > _REGULAR_FROM and gap_s > _CLIP * usual + self.error_s:
+            gap_s = _CLIP * usual + self.error_s
+        rate = 1.0 / n if n < 1.0 / _RATE else _RATE
+        self.gap_s = usual + rate * (gap_s - usual)
+        off = gap_s - usual if gap_s >= usual else usual - gap_s
+        if n > 1:
+            self.error_s += rate * (off - self.error_s)
+
+    @property
+    def regular(self) -> bool:
+        """Whether it keeps time well enough for one absence to mean something."""
+        return (
+            self.n >= _REGULAR_FROM
+            and _LEAST_S <= self.gap_s < _LONGEST_S
+            and (self.error_s < _REGULAR_SHARE * self.gap_s)
+        )
+
+    def silence(self, now_s: float) -> float:
+        """Nats of its not having come until now: by its own regularity, or as of a chance arrival (t / gap)."""
+        silent_s = now_s - self.last_s
+        if self.regular:
+            late = silent_s - self.gap_s
+            if late < _SLACK * self.gap_s:
+                return 0.0
+            return late / max(self.error_s, 0.07 * self.gap_s)
+        if self.n < _LOOSE_FROM or self.gap_s <= 0 or self.gap_s > _LONGEST_S:
+            return 0.0
+        return silent_s / max(self.gap_s, _LEAST_S) * SILENT_NATS / _LOOSE_NATS
