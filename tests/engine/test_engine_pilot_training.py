@@ -1,0 +1,79 @@
+"""Training needs PyTorch, which Wakeful does not: without it these are left out."""
+
+import random
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if find_spec("torch") is None:
+    pytest.skip("training needs PyTorch", allow_module_level=True)
+sys.path.insert(0, str(Path(__file__).parents[2]))  # `training` is no package of the distribution
+
+from training.pilot.model import Pilot, Shape
+from training.pilot.muon import orthogonal
+from training.pilot.quick import Quick, compiled
+from training.pilot.tokenizer import load
+from training.pilot.train import POOL, TIMES, Batches
+
+torch: Any = import_module("torch")
+TOKENIZER = Path(__file__).parents[2] / "training" / "pilot" / "tokenizer.json"
+LIBRARY = compiled()
+
+
+def batches() -> Batches:
+    return Batches(load(TOKENIZER), random.Random(3), 4096, 2048, "cpu")
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs a compiler and a processor with AMX")
+def test_quick_gives_what_pytorch_gives_and_the_same_gradients() -> None:
+    assert LIBRARY is not None
+    torch.manual_seed(1)
+    model = Pilot(Shape(60, width=128, layers=3, heads=2, inner=192))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4 if parameter.dim() > 1 else 1).add_(torch.rand_like(parameter) * 0.01)
+    tokens, wanted = torch.randint(0, 60, (3, 96)), torch.rand(3, 96) < 0.4
+    found: list[list[Any]] = []
+    for hidden in (model(tokens)[wanted], Quick(model, LIBRARY).hidden(tokens, wanted)):
+        model.zero_grad()
+        model.read_out(hidden).logsumexp(-1).sum().backward()
+        found.append([hidden.detach(), *(each.grad.clone() for each in model.parameters() if each.grad is not None)])
+    for exact, quick in zip(*found, strict=True):
+        assert (exact - quick).norm() < 0.02 * exact.norm()  # bfloat16 has eight bits
+
+
+def test_what_was_hard_comes_again_but_not_for_ever() -> None:
+    source = batches()
+    source.next(1)
+    first = source.pool
+    for each in first:
+        each.seen, each.loss = 1, 0.0
+    first[7].loss = first[8].loss = first[9].loss = 9.0
+    first[9].seen = TIMES
+    source.ready.clear()
+    source.next(1)
+    assert len(source.pool) == POOL
+    assert first[7] in source.pool[:2]
+    assert first[8] in source.pool[:2]
+    assert first[9] not in source.pool
+
+
+def test_losses_are_told_to_the_documents_that_had_them() -> None:
+    source = batches()
+    tokens, learnt = source.next(1)
+    source.tell([float(row) for row in range(len(tokens))])
+    for row, each in enumerate(source.given):
+        assert each.loss == row / len(each.tokens)
+        assert tokens[row, : len(each.tokens)].tolist() == each.tokens
+        assert int(learnt[row].sum()) == sum(each.learnt)
+
+
+def test_muon_makes_a_matrix_nearly_orthogonal() -> None:
+    torch.manual_seed(1)
+    singular = torch.linalg.svdvals(orthogonal(torch.randn(2, 48, 32)))
+    assert singular.min() > 0.4
+    assert singular.max() < 1.4
