@@ -69,6 +69,25 @@ def test_what_must_be_copied_stands_in_the_observation() -> None:
             assert not set(numbers(case.assessment)) - set(numbers(unquoted(line)))
 
 
+def test_where_the_line_of_a_block_ends_can_be_told() -> None:
+    blocks = [case for case in cases(2000) if case.kind == "log, block of lines"]
+    assert len(blocks) > 20
+    for case in blocks:
+        line, *others = case.reasons[0].partition(" lines: ")[2], *case.reasons[1:]
+        assert line in case.text.split("\n")
+        assert case.observed in unquoted(line)
+        assert not any("most surprising" in each for each in others)
+
+
+def test_names_that_are_alike_share_their_pieces_and_end_with_their_document() -> None:
+    source = names(6)
+    addresses = {source.alike().ip() for _ in range(20)}
+    few = source.alike()
+    octets = {octet for _ in range(50) for octet in few.ip().split(".")}
+    assert len(octets) <= 5
+    assert len(addresses) > 10
+
+
 def test_a_focus_names_its_entity() -> None:
     for case in cases():
         assert case.severity in SEVERITIES

@@ -31,6 +31,11 @@ from wakeful.mind.schema import AskReply, AttentionShares, Reply
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
+ALIKE = 0.2
+"""Share of training documents whose names share their pieces."""
+COUNTS = [2, 24, 12, 7, 4, 3, 1]
+"""How often a moment has none, one, two ... observations, in evaluation; in training, single ones are commoner."""
+TRAINING_COUNTS = [1, 30, 10, 6, 4, 2, 1]
 
 
 _UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
@@ -68,7 +73,8 @@ def thought_exchange(
 ) -> tuple[Exchange, int, int, str]:
     """One moment, of cases drawn or `given`, and its thought; with where the next one begins."""
     rng = names.rng
-    count = rng.choices([0, 1, 2, 3, 4, 5, 6], [2, 24, 12, 7, 4, 3, 1])[0] if given is None else len(given)
+    counts = COUNTS if names.held_out else TRAINING_COUNTS
+    count = rng.choices(range(len(counts)), counts)[0] if given is None else len(given)
     cases = [draw(names) for _ in range(count)] if given is None else list(given)
     if given is None and 1 < count < 5 and rng.random() < 0.2:
         cases.insert(rng.randint(1, count), rng.choice(cases))  # one cause, seen twice
@@ -314,13 +320,15 @@ def copying(names: Names) -> list[tuple[str, str]]:
 def document(names: Names, stage: int) -> list[tuple[str, str]]:
     """A training document; stage 0 mostly copies, 1 is short, 2 is everything."""
     shape = names.rng.random()
+    if names.rng.random() < ALIKE:
+        names = names.alike()
     if stage == 0 and shape < 0.5:
         return copying(names)
-    if shape < 0.1:
+    if shape < 0.08:
         return copying(names)
-    if shape > 0.83:
+    if shape > 0.88:
         return ask_conversation(names)
-    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [20, 3, 2, 1, 1])[0]
+    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [30, 3, 2, 1, 1])[0]
     return conversation(names, turns)
 
 

@@ -214,3 +214,26 @@ class Names:
         """A whole number of one to seven digits, each length as likely."""
         digits = self.rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6, 7])
         return str(self.rng.randint(10 ** (digits - 1), 10**digits - 1))
+
+    def alike(self) -> "Names":
+        """Names of few pieces, so that most of them share some: what slips while copying learns from these."""
+        return _Alike(self.rng)
+
+
+class _Alike(Names):
+    """Training only; a document's worth, then a new one is wanted."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self.words = [super(_Alike, self).word() for _ in range(rng.randint(2, 6))]
+        self.octets = [str(rng.randint(1, 254)) for _ in range(rng.randint(2, 5))]
+        self.directories = [super(_Alike, self).pick("dir") for _ in range(rng.randint(1, 3))]
+
+    def pick(self, name: str) -> str:
+        return self.rng.choice(self.directories) if name == "dir" else super().pick(name)
+
+    def word(self, most: int = 3) -> str:
+        return self.rng.choice(self.words) if self.rng.random() < 0.85 else super().word(most)
+
+    def ip(self) -> str:
+        return ".".join(self.rng.choices(self.octets, k=4))
