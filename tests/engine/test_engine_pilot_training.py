@@ -17,7 +17,7 @@ from training.pilot.model import Pilot, Shape
 from training.pilot.muon import orthogonal
 from training.pilot.quick import Quick, compiled
 from training.pilot.tokenizer import load
-from training.pilot.train import POOL, TIMES, Batches
+from training.pilot.train import POOL, TIMES, Batches, Example, hardest
 
 torch: Any = import_module("torch")
 TOKENIZER = Path(__file__).parents[2] / "training" / "pilot" / "tokenizer.json"
@@ -46,20 +46,27 @@ def test_quick_gives_what_pytorch_gives_and_the_same_gradients() -> None:
         assert (exact - quick).norm() < 0.02 * exact.norm()  # bfloat16 has eight bits
 
 
-def test_what_was_hard_comes_again_but_not_for_ever() -> None:
+def example(kind: str, loss: float, seen: int = 1) -> Example:
+    return Example(kind, [1], [True], seen, loss)
+
+
+def test_the_hardest_of_each_kind_come_again_but_not_for_ever() -> None:
+    easy = [example("a", 0.1) for _ in range(6)]
+    hard, known = example("a", 0.5), example("a", 0.9, seen=TIMES)
+    harder = [example("b", 5.0 + number) for number in range(3)]
+    assert hardest([*easy, hard, known, *harder, example("a", 9.0, seen=0)]) == [hard, harder[2]]
+
+
+def test_a_pool_begins_with_what_was_hard_in_the_one_before() -> None:
     source = batches()
     source.next(1)
-    first = source.pool
-    for each in first:
-        each.seen, each.loss = 1, 0.0
-    first[7].loss = first[8].loss = first[9].loss = 9.0
-    first[9].seen = TIMES
+    for each in source.pool:
+        each.seen, each.loss = 1, 1.0
     source.ready.clear()
+    again = hardest(source.pool)
     source.next(1)
     assert len(source.pool) == POOL
-    assert first[7] in source.pool[:2]
-    assert first[8] in source.pool[:2]
-    assert first[9] not in source.pool
+    assert source.pool[: len(again)] == again
 
 
 def test_losses_are_told_to_the_documents_that_had_them() -> None:

@@ -31,11 +31,13 @@ from wakeful.mind.schema import AskReply, AttentionShares, Reply
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
-ALIKE = 0.2
-"""Share of training documents whose names share their pieces."""
+COPIES, QUESTIONS, ALIKE = 0.12, 0.08, 0.2
+"""Shares of the training documents that do nothing but copy, ask a question, have names which share their pieces."""
+TURNS = [30, 2, 1, 0.5, 0.5]
+"""How often a conversation has one turn, two, three ..."""
 COUNTS = [2, 24, 12, 7, 4, 3, 1]
 """How often a moment has none, one, two ... observations, in evaluation; in training, single ones are commoner."""
-TRAINING_COUNTS = [1, 30, 10, 6, 4, 2, 1]
+TRAINING_COUNTS = [1, 40, 8, 4, 3, 2, 1]
 
 
 _UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
@@ -320,15 +322,13 @@ def copying(names: Names) -> list[tuple[str, str]]:
 def document(names: Names, stage: int) -> list[tuple[str, str]]:
     """A training document; stage 0 mostly copies, 1 is short, 2 is everything."""
     shape = names.rng.random()
+    if shape < (0.5 if stage == 0 else COPIES):
+        return copying(names)
     if names.rng.random() < ALIKE:
         names = names.alike()
-    if stage == 0 and shape < 0.5:
-        return copying(names)
-    if shape < 0.08:
-        return copying(names)
-    if shape > 0.88:
+    if shape > 1 - QUESTIONS:
         return ask_conversation(names)
-    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [30, 3, 2, 1, 1])[0]
+    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], TURNS)[0]
     return conversation(names, turns)
 
 

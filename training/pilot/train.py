@@ -58,8 +58,12 @@ def encode(tokenizer: Tokenizer, messages: list[tuple[str, str]]) -> tuple[list[
 
 @dataclass(slots=True)
 class Example:
-    """A document in tokens; loss: how hard it was when it was last seen, for what it cost to see it."""
+    """A document in tokens; loss: how hard it was when it was last seen, for what it cost to see it.
 
+    kind: by which documents are compared, as some kinds are always harder
+    """
+
+    kind: str
     tokens: list[int]
     learnt: list[bool]
     seen: int = 0
@@ -104,10 +108,11 @@ class Batches:
             each.loss = loss / len(each.tokens)
 
     def _fill(self) -> None:
-        again = [each for each in self.pool if 0 < each.seen < TIMES]
-        pool = sorted(again, key=lambda each: -each.loss)[: int(POOL * AGAIN)]
+        pool = hardest(self.pool)
         while len(pool) < POOL:
-            example = Example(*encode(self.tokenizer, document(self.names, self.stage)))
+            messages = document(self.names, self.stage)
+            kind = f"{messages[0][1][:30]} {len(messages)} {messages[1][1].count(chr(10) + '#')}"
+            example = Example(kind, *encode(self.tokenizer, messages))
             if len(example.tokens) <= self.context:
                 pool.append(example)
         self.pool = pool
@@ -120,6 +125,19 @@ class Batches:
             rows.append(each)
         self.ready.append(rows)
         self.rng.shuffle(self.ready)
+
+
+def hardest(pool: list[Example]) -> list[Example]:
+    """Of each kind the share `AGAIN` that had the highest loss, without what was seen often enough."""
+    kinds: dict[str, list[Example]] = {}
+    for each in pool:
+        if each.seen:
+            kinds.setdefault(each.kind, []).append(each)
+    found: list[Example] = []
+    for alike in kinds.values():
+        alike.sort(key=lambda each: -each.loss)
+        found += [each for each in alike[: int(len(alike) * AGAIN)] if each.seen < TIMES]
+    return found
 
 
 def run(rank: int, options: argparse.Namespace) -> None:
