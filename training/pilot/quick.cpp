@@ -73,14 +73,27 @@ static void product(const half* a, long lda, const uint32_t* b, long ldb, float*
         }
 }
 
+// Rows this far apart fall into different sets of the cache, however long a text is.
+static long apart(long length, int in_a_line) { return length / in_a_line % 2 ? length : length + in_a_line; }
+
+static inline __m512i column(const void* x, long stride) {  // the first 32 bits of 16 rows
+    const __m512i rows = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm512_i32gather_epi32(_mm512_mullo_epi32(rows, _mm512_set1_epi32(stride)), x, 4);
+}
+
 // pairs[p][n] = (x[n][2p], x[n][2p + 1]): x (n rows of 64) as the second factor of A times x transposed.
-static void pair_columns(const half* x, uint32_t* pairs, long n) {
-    const uint32_t* from = (const uint32_t*)x;
+static void pair_columns(const half* x, uint32_t* pairs, long ldp, long n) {
     for (long i = 0; i < n; i += 16)
-        for (int p = 0; p < HEAD / 2; p++) {
-            __m512i index = _mm512_mullo_epi32(
-                _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(HEAD / 2));
-            _mm512_storeu_si512(pairs + p * n + i, _mm512_i32gather_epi32(index, from + i * (HEAD / 2) + p, 4));
+        for (int p = 0; p < HEAD / 2; p++)
+            _mm512_storeu_si512(pairs + p * ldp + i, column(x + i * HEAD + 2 * p, HEAD / 2));
+}
+
+static void transpose(const half* x, half* y, long ldy, long n) {  // x: n rows of 64; y: 64 rows of n
+    for (long i = 0; i < n; i += 16)
+        for (int d = 0; d < HEAD; d += 2) {
+            __m512i both = column(x + i * HEAD + d, HEAD / 2);
+            _mm256_storeu_si256((__m256i*)(y + d * ldy + i), _mm512_cvtepi32_epi16(both));
+            _mm256_storeu_si256((__m256i*)(y + (d + 1) * ldy + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
         }
 }
 
@@ -92,12 +105,6 @@ static void pair_rows(const half* x, long ldx, uint32_t* pairs, long ldp, int ro
             __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)(x + (r + 1) * ldx + c)));
             _mm512_storeu_si512(pairs + r / 2 * ldp + c, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
-}
-
-static void transpose(const half* x, half* y, long n) {  // x: n rows of 64; y: 64 rows of n
-    for (long i = 0; i < n; i += 32)
-        for (int d = 0; d < HEAD; d++)
-            for (int j = 0; j < 32; j++) y[d * n + i + j] = x[(i + j) * HEAD + d];
 }
 
 static inline __m512 turned(__m512 x, const float* cosine, const float* sine, bool back) {
@@ -157,25 +164,26 @@ extern "C" int quick_begin() {
 extern "C" void attention(const half* qkv, half* out, float* lse, const float* cosine, const float* sine, long batch,
                           long length, int heads) {
     int width = heads * HEAD;
+    const long ld = apart(length, 16), ldh = apart(length, 32);  // of floats and pairs; of halves
     Tiles tiles;
     _tile_loadconfig(&tiles);
-    space.need(length * HEAD * 14 + BLOCK * length * 6 + BLOCK * HEAD * 4 + 4096);
+    space.need((length + 32) * (HEAD * 14 + BLOCK * 6) + BLOCK * HEAD * 4 + 4096);
     half *q = space.take<half>(length * HEAD), *k = space.take<half>(length * HEAD), *v = space.take<half>(length * HEAD);
-    uint32_t *kt = space.take<uint32_t>(length * HEAD / 2), *vp = space.take<uint32_t>(length * HEAD / 2);
-    float *s = space.take<float>(BLOCK * length), *o = space.take<float>(BLOCK * HEAD);
-    half* p = space.take<half>(BLOCK * length);
+    uint32_t *kt = space.take<uint32_t>(ld * HEAD / 2), *vp = space.take<uint32_t>(length * HEAD / 2);
+    float *s = space.take<float>(BLOCK * ld), *o = space.take<float>(BLOCK * HEAD);
+    half* p = space.take<half>(BLOCK * ldh);
     for (long b = 0; b < batch; b++)
         for (int h = 0; h < heads; h++) {
             long first = b * length;
             gather(qkv + first * 3 * width, 3 * width, width, h, length, cosine, sine, q, k, v);
-            pair_columns(k, kt, length);
+            pair_columns(k, kt, ld, length);
             pair_rows(v, HEAD, vp, HEAD, length, HEAD);
             for (long i = 0; i < length; i += BLOCK) {
                 int keys = i + BLOCK;
-                product(q + i * HEAD, HEAD, kt, length, s, length, BLOCK, keys, HEAD, false);
+                product(q + i * HEAD, HEAD, kt, ld, s, ld, BLOCK, keys, HEAD, false);
                 float scale[BLOCK];
                 for (int r = 0; r < BLOCK; r++) {
-                    float* row = s + r * length;
+                    float* row = s + r * ld;
                     __m512 most = _mm512_set1_ps(-1e30f), sum = _mm512_setzero_ps();
                     for (long j = 0; j < keys; j += 16)
                         most = _mm512_mask_max_ps(most, visible(i + r, j), most, _mm512_loadu_ps(row + j));
@@ -184,13 +192,13 @@ extern "C" void attention(const half* qkv, half* out, float* lse, const float* c
                         __m512 e = _mm512_maskz_mov_ps(
                             visible(i + r, j), exponential(_mm512_sub_ps(_mm512_loadu_ps(row + j), _mm512_set1_ps(top))));
                         sum = _mm512_add_ps(sum, e);
-                        narrow(p + r * length + j, e);
+                        narrow(p + r * ldh + j, e);
                     }
                     float total = _mm512_reduce_add_ps(sum);
                     scale[r] = 1 / total;
                     lse[(first + i + r) * heads + h] = top + logf(total);
                 }
-                product(p, length, vp, HEAD, o, HEAD, BLOCK, HEAD, keys, false);
+                product(p, ldh, vp, HEAD, o, HEAD, BLOCK, HEAD, keys, false);
                 for (int r = 0; r < BLOCK; r++)
                     for (int d = 0; d < HEAD; d += 16)
                         narrow(out + (first + i + r) * width + h * HEAD + d,
@@ -204,16 +212,17 @@ extern "C" void attention(const half* qkv, half* out, float* lse, const float* c
 extern "C" void attention_back(const half* qkv, const half* out, const float* lse, const half* dout, half* dqkv,
                                const float* cosine, const float* sine, long batch, long length, int heads) {
     int width = heads * HEAD;
+    const long ld = apart(length, 16), ldh = apart(length, 32);
     Tiles tiles;
     _tile_loadconfig(&tiles);
-    space.need(length * HEAD * 48 + BLOCK * length * 20 + BLOCK * HEAD * 8 + 8192);
+    space.need((length + 32) * (HEAD * 48 + BLOCK * 20) + BLOCK * HEAD * 8 + 8192);
     half *q = space.take<half>(length * HEAD), *k = space.take<half>(length * HEAD), *v = space.take<half>(length * HEAD);
-    half *g = space.take<half>(length * HEAD), *qt = space.take<half>(length * HEAD), *gt = space.take<half>(length * HEAD);
-    uint32_t *kt = space.take<uint32_t>(length * HEAD / 2), *vt = space.take<uint32_t>(length * HEAD / 2);
-    uint32_t *kp = space.take<uint32_t>(length * HEAD / 2), *pp = space.take<uint32_t>(BLOCK / 2 * length);
-    float *dkt = space.take<float>(length * HEAD), *dvt = space.take<float>(length * HEAD);
-    float *s = space.take<float>(BLOCK * length), *dp = space.take<float>(BLOCK * length);
-    half *p = space.take<half>(BLOCK * length), *ds = space.take<half>(BLOCK * length);
+    half *g = space.take<half>(length * HEAD), *qt = space.take<half>(ldh * HEAD), *gt = space.take<half>(ldh * HEAD);
+    uint32_t *kt = space.take<uint32_t>(ld * HEAD / 2), *vt = space.take<uint32_t>(ld * HEAD / 2);
+    uint32_t *kp = space.take<uint32_t>(length * HEAD / 2), *pp = space.take<uint32_t>(BLOCK / 2 * ld);
+    float *dkt = space.take<float>(ld * HEAD), *dvt = space.take<float>(ld * HEAD);
+    float *s = space.take<float>(BLOCK * ld), *dp = space.take<float>(BLOCK * ld);
+    half *p = space.take<half>(BLOCK * ldh), *ds = space.take<half>(BLOCK * ldh);
     float* dq = space.take<float>(BLOCK * HEAD);
     for (long b = 0; b < batch; b++)
         for (int h = 0; h < heads; h++) {
@@ -221,13 +230,13 @@ extern "C" void attention_back(const half* qkv, const half* out, const float* ls
             gather(qkv + first * 3 * width, 3 * width, width, h, length, cosine, sine, q, k, v);
             for (long t = 0; t < length; t++)
                 memcpy(g + t * HEAD, dout + (first + t) * width + h * HEAD, HEAD * sizeof(half));
-            pair_columns(k, kt, length);
-            pair_columns(v, vt, length);
+            pair_columns(k, kt, ld, length);
+            pair_columns(v, vt, ld, length);
             pair_rows(k, HEAD, kp, HEAD, length, HEAD);
-            transpose(q, qt, length);
-            transpose(g, gt, length);
-            memset(dkt, 0, length * HEAD * sizeof(float));
-            memset(dvt, 0, length * HEAD * sizeof(float));
+            transpose(q, qt, ldh, length);
+            transpose(g, gt, ldh, length);
+            memset(dkt, 0, ld * HEAD * sizeof(float));
+            memset(dvt, 0, ld * HEAD * sizeof(float));
             half* head = dqkv + first * 3 * width + h * HEAD;
             for (long i = 0; i < length; i += BLOCK) {
                 int keys = i + BLOCK;
@@ -235,8 +244,8 @@ extern "C" void attention_back(const half* qkv, const half* out, const float* ls
                     for (int r = 0; r < BLOCK; r++) memset(head + (i + r) * 3 * width, 0, HEAD * sizeof(half));
                     continue;
                 }
-                product(q + i * HEAD, HEAD, kt, length, s, length, BLOCK, keys, HEAD, false);
-                product(g + i * HEAD, HEAD, vt, length, dp, length, BLOCK, keys, HEAD, false);
+                product(q + i * HEAD, HEAD, kt, ld, s, ld, BLOCK, keys, HEAD, false);
+                product(g + i * HEAD, HEAD, vt, ld, dp, ld, BLOCK, keys, HEAD, false);
                 for (int r = 0; r < BLOCK; r++) {
                     const half* o = out + (first + i + r) * width + h * HEAD;
                     __m512 sum = _mm512_setzero_ps();
@@ -246,32 +255,30 @@ extern "C" void attention_back(const half* qkv, const half* out, const float* ls
                     __m512 shift = _mm512_set1_ps(lse[(first + i + r) * heads + h]);
                     for (long j = 0; j < keys; j += 16) {
                         __m512 e = _mm512_maskz_mov_ps(
-                            visible(i + r, j), exponential(_mm512_sub_ps(_mm512_loadu_ps(s + r * length + j), shift)));
-                        narrow(p + r * length + j, e);
-                        narrow(ds + r * length + j,
-                               _mm512_mul_ps(e, _mm512_sub_ps(_mm512_loadu_ps(dp + r * length + j), delta)));
+                            visible(i + r, j), exponential(_mm512_sub_ps(_mm512_loadu_ps(s + r * ld + j), shift)));
+                        narrow(p + r * ldh + j, e);
+                        narrow(ds + r * ldh + j,
+                               _mm512_mul_ps(e, _mm512_sub_ps(_mm512_loadu_ps(dp + r * ld + j), delta)));
                     }
                 }
-                product(ds, length, kp, HEAD, dq, HEAD, BLOCK, HEAD, keys, false);
+                product(ds, ldh, kp, HEAD, dq, HEAD, BLOCK, HEAD, keys, false);
                 for (int r = 0; r < BLOCK; r++)
                     for (int d = 0; d < HEAD; d += 16) {
                         const float *c = cosine + (i + r) * HEAD + d, *n = sine + (i + r) * HEAD + d;
                         __m512 x = _mm512_mul_ps(_mm512_loadu_ps(dq + r * HEAD + d), _mm512_set1_ps(0.125f));
                         narrow(head + (i + r) * 3 * width + d, turned(x, c, n, true));
                     }
-                pair_rows(p, length, pp, length, BLOCK, keys);
-                product(gt + i, length, pp, length, dvt, length, HEAD, keys, BLOCK, true);
-                pair_rows(ds, length, pp, length, BLOCK, keys);
-                product(qt + i, length, pp, length, dkt, length, HEAD, keys, BLOCK, true);
+                pair_rows(p, ldh, pp, ld, BLOCK, keys);
+                product(gt + i, ldh, pp, ld, dvt, ld, HEAD, keys, BLOCK, true);
+                pair_rows(ds, ldh, pp, ld, BLOCK, keys);
+                product(qt + i, ldh, pp, ld, dkt, ld, HEAD, keys, BLOCK, true);
             }
-            const __m512i step = _mm512_mullo_epi32(
-                _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(length));
             for (long t = 0; t < length; t++)
                 for (int d = 0; d < HEAD; d += 16) {
-                    __m512 x = _mm512_i32gather_ps(step, dkt + d * length + t, 4);
+                    __m512 x = _mm512_castsi512_ps(column(dkt + d * ld + t, ld));
                     narrow(head + t * 3 * width + width + d,
                            turned(x, cosine + t * HEAD + d, sine + t * HEAD + d, true));
-                    narrow(head + t * 3 * width + 2 * width + d, _mm512_i32gather_ps(step, dvt + d * length + t, 4));
+                    narrow(head + t * 3 * width + 2 * width + d, _mm512_castsi512_ps(column(dvt + d * ld + t, ld)));
                 }
         }
     _tile_release();

@@ -14,10 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.pilot.model import Block, Pilot
 
 _SOURCE = Path(__file__).with_name("quick.cpp")
+STEP = 256
+"""Rows are filled up to multiples of this: for each new number of them oneDNN makes its programs anew."""
 _FLAGS = ("-O3", "-march=native", "-mamx-tile", "-mamx-bf16", "-shared", "-fPIC")
 
 
@@ -50,8 +53,12 @@ class Quick:
         self.parameters = list(model.parameters())
 
     def hidden(self, tokens: Tensor, wanted: Tensor) -> Tensor:
-        """What `Pilot.forward` gives where `wanted` is true, one row each; lengths are multiples of 32."""
-        return _Hidden.apply(self, tokens, wanted.flatten().nonzero()[:, 0], *self.parameters)
+        """What `Pilot.forward` gives where `wanted` is true, one row each, then rows that mean nothing.
+
+        Lengths are multiples of 32.
+        """
+        places = wanted.flatten().nonzero()[:, 0]
+        return _Hidden.apply(self, tokens, F.pad(places, (0, -len(places) % STEP)), *self.parameters)
 
     def call(self, name: str, *arguments: Tensor | int | float | None) -> None:
         passed: list[Any] = []
@@ -70,8 +77,8 @@ class _Hidden(torch.autograd.Function):
     def forward(ctx: Any, quick: Quick, tokens: Tensor, wanted: Tensor, *_: Tensor) -> Tensor:
         shape = quick.model.shape
         batch, length = tokens.shape
-        rows, width = tokens.numel(), shape.width
-        x = quick.model.embedding.detach()[tokens.flatten()]
+        rows, width = tokens.numel() + -tokens.numel() % STEP, shape.width
+        x = quick.model.embedding.detach()[F.pad(tokens.flatten(), (0, rows - tokens.numel()))]
         more: Tensor | None = None
         kept: list[tuple[Tensor, ...]] = []
         for number, block in enumerate(quick.model.blocks):
@@ -80,6 +87,7 @@ class _Hidden(torch.autograd.Function):
             quick.call("norm", x, more, unit1, inverse1, rows, width, shape.epsilon)
             qkv = unit1 @ into.T
             mixed, lse = _low(rows, width), torch.empty(rows, shape.heads)
+            mixed[tokens.numel() :] = 0
             quick.call("attention", qkv, mixed, lse, quick.cos, quick.sin, batch, length, shape.heads)
             taken = mixed
             if number == shape.layers - 1:  # from here on, rows that are not wanted change nothing
@@ -101,7 +109,8 @@ class _Hidden(torch.autograd.Function):
         quick: Quick = ctx.quick
         shape = quick.model.shape
         batch, length = ctx.tokens.shape
-        rows, width, inner = ctx.tokens.numel(), shape.width, shape.inner
+        count, width, inner = ctx.tokens.numel(), shape.width, shape.inner
+        rows = count + -count % STEP
         dx = gradients[0].clone()
         low = dx.bfloat16()
         found: dict[int, Tensor] = {}
@@ -117,17 +126,18 @@ class _Hidden(torch.autograd.Function):
             if len(dmixed) < rows:
                 dx, dmixed, low = _spread(dx, ctx.wanted, rows), _spread(dmixed, ctx.wanted, rows), _low(rows, width)
             dqkv, tables = _low(rows, 3 * width), (quick.cos, quick.sin)
+            dqkv[count:] = 0
             quick.call("attention_back", qkv, mixed, lse, dmixed, dqkv, *tables, batch, length, shape.heads)
             found.update(_unfolded(block.qkv, block.norm1, dqkv.T @ unit1))
             quick.call("norm_back", dx, low, dqkv @ into, unit1, inverse1, rows, width)
         embedding = quick.model.embedding
-        found[id(embedding)] = torch.zeros_like(embedding).index_add_(0, ctx.tokens.flatten(), dx)
+        found[id(embedding)] = torch.zeros_like(embedding).index_add_(0, ctx.tokens.flatten(), dx[:count])
         return (None, None, None, *(found[id(p)].float() if id(p) in found else None for p in quick.parameters))
 
 
 def _spread(x: Tensor, places: Tensor, rows: int) -> Tensor:
     """`x` at its places among `rows` rows that are otherwise zero."""
-    return x.new_zeros(rows, x.shape[1]).index_copy_(0, places, x)
+    return x.new_zeros(rows, x.shape[1]).index_add_(0, places, x)
 
 
 def _low(*shape: int) -> Tensor:

@@ -200,7 +200,8 @@ def run(rank: int, options: argparse.Namespace) -> None:
         wanted = F.pad(learnt[:, 1:], (0, 1))  # where the next token is learnt
         with torch.autocast(device, torch.bfloat16):
             logits = model.read_out(quick.hidden(tokens, wanted) if quick else model(tokens)[wanted])
-        each_loss = F.cross_entropy(logits.float(), tokens[learnt], reduction="none")
+        answers = tokens[learnt]
+        each_loss = F.cross_entropy(logits[: len(answers)].float(), answers, reduction="none")
         loss = each_loss.mean()
         loss.backward()
         sums = torch.zeros(len(tokens), device=device).index_add_(0, learnt.nonzero()[:, 0], each_loss.detach())
