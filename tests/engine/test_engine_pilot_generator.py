@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # `training` is no package o
 from training.pilot import real
 from training.pilot.case import Case, numbers, unquoted
 from training.pilot.cases import draw
-from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, thought_exchange
+from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, judging, thought_exchange
 from training.pilot.logs import log
 from training.pilot.metrics import LIMITS, grade
 from training.pilot.names import _HELD_OUT, _TRAIN, Names
@@ -116,6 +116,15 @@ def test_a_prediction_that_came_true_is_a_small_error() -> None:
         reply = msgspec.json.decode(exchange.reply, type=Reply)
         assert reply.prediction_error == (0.1 if reply.expected == "it goes on" else 0.9)
         assert f"Expected: {reply.expected}" in exchange.user
+
+
+def test_a_judgement_names_every_observation_once() -> None:
+    source = names(11)
+    for _ in range(20):
+        _, (_, user), (_, reply) = judging(source)
+        told = [each.split() for each in msgspec.json.decode(reply)["all"]]
+        assert [number for number, _ in told] == CITED.findall(user)
+        assert all(severity in SEVERITIES for _, severity in told)
 
 
 def test_an_idle_moment_cites_nothing() -> None:

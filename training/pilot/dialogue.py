@@ -10,6 +10,7 @@ import msgspec
 from training.pilot.case import ORDER, Case
 from training.pilot.cases import draw
 from training.pilot.logs import gibberish
+from training.pilot.metrics import metrics
 from training.pilot.names import Names
 from wakeful.context.render import cite, clock
 from wakeful.context.turn import Seen, moment, question
@@ -31,8 +32,10 @@ from wakeful.mind.schema import AskReply, AttentionShares, Reply
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
-COPIES, QUESTIONS, ALIKE = 0.12, 0.08, 0.2
-"""Shares of the training documents that do nothing but copy, ask a question, have names which share their pieces."""
+COPIES, JUDGEMENTS, QUESTIONS = 0.10, 0.12, 0.08
+"""Shares of the training documents that only copy, only judge, ask a question; the others are thoughts."""
+ALIKE = 0.2
+"""Share of those that do not only copy whose names share their pieces."""
 TURNS = [30, 2, 1, 0.5, 0.5]
 """How often a conversation has one turn, two, three ..."""
 COUNTS = [2, 24, 12, 7, 4, 3, 1]
@@ -319,6 +322,18 @@ def copying(names: Names) -> list[tuple[str, str]]:
     ]
 
 
+def judging(names: Names) -> list[tuple[str, str]]:
+    """The severity of each of several observations, and nothing else: a whole thought teaches only one."""
+    rng = names.rng
+    at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
+    seq = rng.randint(1, 10 ** rng.randint(1, 7))
+    cases = [metrics(names, "look") if rng.random() < 0.4 else draw(names) for _ in range(rng.randint(3, 8))]
+    seen = [as_seen(case, seq + number, at_ns) for number, case in enumerate(cases)]
+    user = moment(seen, now_ns=at_ns, reason="asked", expected="").partition("\nExpected:")[0]
+    reply = {"all": [f"{cite(each.seq)} {case.severity}" for each, case in zip(seen, cases)]}
+    return [("system", "Judge."), ("user", user), ("assistant", msgspec.json.encode(reply).decode())]
+
+
 def document(names: Names, stage: int) -> list[tuple[str, str]]:
     """A training document; stage 0 mostly copies, 1 is short, 2 is everything."""
     shape = names.rng.random()
@@ -326,6 +341,8 @@ def document(names: Names, stage: int) -> list[tuple[str, str]]:
         return copying(names)
     if names.rng.random() < ALIKE:
         names = names.alike()
+    if shape < COPIES + JUDGEMENTS:
+        return judging(names)
     if shape > 1 - QUESTIONS:
         return ask_conversation(names)
     turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], TURNS)[0]
@@ -334,5 +351,10 @@ def document(names: Names, stage: int) -> list[tuple[str, str]]:
 
 if __name__ == "__main__":
     names = Names(random.Random())
-    for maker in (lambda: conversation(names, 2), lambda: ask_conversation(names), lambda: copying(names)):
+    for maker in (
+        lambda: conversation(names, 2),
+        lambda: ask_conversation(names),
+        lambda: copying(names),
+        lambda: judging(names),
+    ):
         print(*(f"<{role}> {text}" for role, text in maker()), sep="\n", end="\n\n")
