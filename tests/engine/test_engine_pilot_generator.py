@@ -50,6 +50,16 @@ def test_every_thought_obeys_the_schema_of_the_mind() -> None:
         jsonschema.validate(msgspec.json.decode(exchange.reply), reply_schema(CITED.findall(asked), short=True))
 
 
+def test_no_share_of_the_pilot_can_leave_its_range() -> None:
+    properties = reply_schema(["#1"], short=True)["properties"]
+    for schema in (
+        properties["prediction_error"],
+        properties["confidence"],
+        *properties["attention"]["properties"].values(),
+    ):
+        assert schema == {"enum": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]}
+
+
 def test_every_answer_obeys_the_schema_of_questions() -> None:
     source = names(8)
     for _ in range(120):
