@@ -5,19 +5,21 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
 
-if find_spec("torch") is None:
-    pytest.skip("training needs PyTorch", allow_module_level=True)
+if find_spec("torch") is None or find_spec("gguf") is None:
+    pytest.skip("training needs PyTorch and gguf", allow_module_level=True)
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `training` is no package of the distribution
 
+from training.pilot.export import export, stored_weights
 from training.pilot.model import Pilot, Shape
-from training.pilot.muon import orthogonal
+from training.pilot.muon import Muon, orthogonal
 from training.pilot.quick import Quick, compiled
 from training.pilot.tokenizer import load
-from training.pilot.train import POOL, TIMES, Batches, Example, hardest
+from training.pilot.train import POOL, TIMES, Batches, Example, hardest, save
 
 torch: Any = import_module("torch")
 TOKENIZER = Path(__file__).parents[2] / "training" / "pilot" / "tokenizer.json"
@@ -85,3 +87,17 @@ def test_muon_makes_a_matrix_nearly_orthogonal() -> None:
     singular = torch.linalg.svdvals(orthogonal(torch.randn(2, 48, 32)))
     assert singular.min() > 0.4
     assert singular.max() < 1.4
+
+
+def test_what_is_exported_is_read_back_and_can_be_mixed_with_what_was_before(tmp_path: Path) -> None:
+    copyfile(TOKENIZER, tmp_path / "tokenizer.json")
+    shape = Shape(load(TOKENIZER).get_vocab_size(), width=128, layers=1, heads=2, inner=64)
+    models = [Pilot(shape) for _ in range(2)]
+    for number, model in enumerate(models):
+        adam = torch.optim.AdamW(model.parameters())
+        save(tmp_path, model, adam, Muon([]), list(model.parameters()), 1, 1)
+        before = tmp_path / "0.gguf" if number else None
+        export(tmp_path, tmp_path / f"{number}.gguf", other=before, share=0.25)
+    found = stored_weights(tmp_path / "1.gguf", 1)
+    for (name, old), new in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
+        assert torch.allclose(found[name], old * 0.75 + new * 0.25, atol=1e-3)
