@@ -19,7 +19,7 @@ from training.pilot.cases import draw
 from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, judging, thought_exchange
 from training.pilot.logs import log
 from training.pilot.metrics import LIMITS, grade
-from training.pilot.names import _HELD_OUT, _TRAIN, Names
+from training.pilot.names import _HELD_OUT, _TRAIN, PIECES, Names
 
 CITED = re.compile(r"^(#\d+) ", re.MULTILINE)
 
@@ -87,6 +87,13 @@ def test_where_the_line_of_a_block_ends_can_be_told() -> None:
         assert line in case.text.split("\n")
         assert case.observed in unquoted(line)
         assert not any("most surprising" in each for each in others)
+
+
+def test_words_of_training_are_made_of_every_short_piece_that_the_tokenizer_has() -> None:
+    source = names(12)
+    text = " ".join(source.word() for _ in range(20_000))
+    assert len(PIECES) > 500
+    assert sum(piece in text for piece in PIECES) > 0.98 * len(PIECES)
 
 
 def test_names_that_are_alike_share_their_pieces_and_end_with_their_document() -> None:
