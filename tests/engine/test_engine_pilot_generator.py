@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # `training` is no package o
 from training.pilot import real
 from training.pilot.case import Case, numbers, unquoted
 from training.pilot.cases import draw
-from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, thought_exchange
+from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, judging, thought_exchange
 from training.pilot.logs import log
 from training.pilot.metrics import LIMITS, grade
-from training.pilot.names import _HELD_OUT, _TRAIN, Names
+from training.pilot.names import _HELD_OUT, _TRAIN, PIECES, Names
 
 CITED = re.compile(r"^(#\d+) ", re.MULTILINE)
 
@@ -50,6 +50,16 @@ def test_every_thought_obeys_the_schema_of_the_mind() -> None:
         jsonschema.validate(msgspec.json.decode(exchange.reply), reply_schema(CITED.findall(asked), short=True))
 
 
+def test_no_share_of_the_pilot_can_leave_its_range() -> None:
+    properties = reply_schema(["#1"], short=True)["properties"]
+    for schema in (
+        properties["prediction_error"],
+        properties["confidence"],
+        *properties["attention"]["properties"].values(),
+    ):
+        assert schema == {"enum": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]}
+
+
 def test_every_answer_obeys_the_schema_of_questions() -> None:
     source = names(8)
     for _ in range(120):
@@ -67,6 +77,32 @@ def test_what_must_be_copied_stands_in_the_observation() -> None:
         if case.count == 1:
             assert not set(numbers(case.observed)) - set(numbers(unquoted(line)))
             assert not set(numbers(case.assessment)) - set(numbers(unquoted(line)))
+
+
+def test_where_the_line_of_a_block_ends_can_be_told() -> None:
+    blocks = [case for case in cases(2000) if case.kind == "log, block of lines"]
+    assert len(blocks) > 20
+    for case in blocks:
+        line, *others = case.reasons[0].partition(" lines: ")[2], *case.reasons[1:]
+        assert line in case.text.split("\n")
+        assert case.observed in unquoted(line)
+        assert not any("most surprising" in each for each in others)
+
+
+def test_words_of_training_are_made_of_every_short_piece_that_the_tokenizer_has() -> None:
+    source = names(12)
+    text = " ".join(source.word() for _ in range(20_000))
+    assert len(PIECES) > 500
+    assert sum(piece in text for piece in PIECES) > 0.98 * len(PIECES)
+
+
+def test_names_that_are_alike_share_their_pieces_and_end_with_their_document() -> None:
+    source = names(6)
+    addresses = {source.alike().ip() for _ in range(20)}
+    few = source.alike()
+    octets = {octet for _ in range(50) for octet in few.ip().split(".")}
+    assert len(octets) <= 5
+    assert len(addresses) > 10
 
 
 def test_a_focus_names_its_entity() -> None:
@@ -97,6 +133,15 @@ def test_a_prediction_that_came_true_is_a_small_error() -> None:
         reply = msgspec.json.decode(exchange.reply, type=Reply)
         assert reply.prediction_error == (0.1 if reply.expected == "it goes on" else 0.9)
         assert f"Expected: {reply.expected}" in exchange.user
+
+
+def test_a_judgement_names_every_observation_once() -> None:
+    source = names(11)
+    for _ in range(20):
+        _, (_, user), (_, reply) = judging(source)
+        told = [each.split() for each in msgspec.json.decode(reply)["all"]]
+        assert [number for number, _ in told] == CITED.findall(user)
+        assert all(severity in SEVERITIES for _, severity in told)
 
 
 def test_an_idle_moment_cites_nothing() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from training.pilot.case import ORDER, Case
 from training.pilot.cases import draw
 from training.pilot.logs import gibberish
+from training.pilot.metrics import metrics
 from training.pilot.names import Names
 from wakeful.context.render import cite, clock
 from wakeful.context.turn import Seen, moment, question
@@ -31,6 +32,15 @@ from wakeful.mind.schema import AskReply, AttentionShares, Reply
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
+COPIES, JUDGEMENTS, QUESTIONS = 0.10, 0.12, 0.08
+"""Shares of the training documents that only copy, only judge, ask a question; the others are thoughts."""
+ALIKE = 0.2
+"""Share of those that do not only copy whose names share their pieces."""
+TURNS = [30, 2, 1, 0.5, 0.5]
+"""How often a conversation has one turn, two, three ..."""
+COUNTS = [2, 24, 12, 7, 4, 3, 1]
+"""How often a moment has none, one, two ... observations, in evaluation; in training, single ones are commoner."""
+TRAINING_COUNTS = [1, 40, 8, 4, 3, 2, 1]
 
 
 _UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
@@ -68,7 +78,8 @@ def thought_exchange(
 ) -> tuple[Exchange, int, int, str]:
     """One moment, of cases drawn or `given`, and its thought; with where the next one begins."""
     rng = names.rng
-    count = rng.choices([0, 1, 2, 3, 4, 5, 6], [2, 24, 12, 7, 4, 3, 1])[0] if given is None else len(given)
+    counts = COUNTS if names.held_out else TRAINING_COUNTS
+    count = rng.choices(range(len(counts)), counts)[0] if given is None else len(given)
     cases = [draw(names) for _ in range(count)] if given is None else list(given)
     if given is None and 1 < count < 5 and rng.random() < 0.2:
         cases.insert(rng.randint(1, count), rng.choice(cases))  # one cause, seen twice
@@ -311,20 +322,39 @@ def copying(names: Names) -> list[tuple[str, str]]:
     ]
 
 
+def judging(names: Names) -> list[tuple[str, str]]:
+    """The severity of each of several observations, and nothing else: a whole thought teaches only one."""
+    rng = names.rng
+    at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
+    seq = rng.randint(1, 10 ** rng.randint(1, 7))
+    cases = [metrics(names, "look") if rng.random() < 0.4 else draw(names) for _ in range(rng.randint(3, 8))]
+    seen = [as_seen(case, seq + number, at_ns) for number, case in enumerate(cases)]
+    user = moment(seen, now_ns=at_ns, reason="asked", expected="").partition("\nExpected:")[0]
+    reply = {"all": [f"{cite(each.seq)} {case.severity}" for each, case in zip(seen, cases)]}
+    return [("system", "Judge."), ("user", user), ("assistant", msgspec.json.encode(reply).decode())]
+
+
 def document(names: Names, stage: int) -> list[tuple[str, str]]:
     """A training document; stage 0 mostly copies, 1 is short, 2 is everything."""
     shape = names.rng.random()
-    if stage == 0 and shape < 0.5:
+    if shape < (0.5 if stage == 0 else COPIES):
         return copying(names)
-    if shape < 0.1:
-        return copying(names)
-    if shape > 0.83:
+    if names.rng.random() < ALIKE:
+        names = names.alike()
+    if shape < COPIES + JUDGEMENTS:
+        return judging(names)
+    if shape > 1 - QUESTIONS:
         return ask_conversation(names)
-    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], [20, 3, 2, 1, 1])[0]
+    turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], TURNS)[0]
     return conversation(names, turns)
 
 
 if __name__ == "__main__":
     names = Names(random.Random())
-    for maker in (lambda: conversation(names, 2), lambda: ask_conversation(names), lambda: copying(names)):
+    for maker in (
+        lambda: conversation(names, 2),
+        lambda: ask_conversation(names),
+        lambda: copying(names),
+        lambda: judging(names),
+    ):
         print(*(f"<{role}> {text}" for role, text in maker()), sep="\n", end="\n\n")

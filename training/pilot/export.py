@@ -14,16 +14,22 @@ from training.pilot.model import Shape
 from training.pilot.tokenizer import CONTROL, PRE, SCAFFOLD, TEMPLATE
 
 
-def export(source: Path, target: Path, *, averaged: bool = False) -> None:
+def export(
+    source: Path, target: Path, *, averaged: bool = False, other: Path | None = None, share: float = 0.5
+) -> None:
     """The checkpoint in `source` as a GGUF file with 16-bit matrices, replaced in one step.
 
     averaged: the running average of the weights, the better choice while the learning rate is still high
+    other: a GGUF file that this training began with, whose weights are mixed in; the checkpoint's have `share`
     """
     state = torch.load(source / "state.pt", map_location="cpu")
     shape = Shape(**json.loads((source / "shape.json").read_text()))
     weights: dict[str, Tensor] = state["model"]
     if averaged:
         weights = dict(zip(state["names"], state["average"]))
+    if other:
+        before = stored_weights(other, shape.layers)
+        weights = {name: torch.lerp(before[name], weights[name], share) for name in before}
     new = target.with_suffix(".new")
     writer = gguf.GGUFWriter(new, "llama")
     writer.add_name("wakeful-pilot")
@@ -110,8 +116,10 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--averaged", action="store_true")
+    parser.add_argument("--with", dest="other", type=Path, help="GGUF file that training began with, to mix in")
+    parser.add_argument("--share", type=float, default=0.5, help="share of the checkpoint in that mixture")
     options = parser.parse_args()
-    export(options.source, options.to, averaged=options.averaged)
+    export(options.source, options.to, averaged=options.averaged, other=options.other, share=options.share)
 
 
 if __name__ == "__main__":

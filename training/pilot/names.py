@@ -4,14 +4,33 @@ Two disjoint worlds: what training draws from, and what evaluation draws from (`
 in the lists of real-looking names, in the syllables that invented names are built of, and in the filler words.
 """
 
+import json
 import random
 import string
+from pathlib import Path
 
 from training.pilot.words import HELD_OUT, TRAINING, lists
 
 _TRAIN = lists(TRAINING)
 _HELD_OUT = lists(HELD_OUT)
 _CONSONANTS = "bcdfghjklmnpqrstvwxyz"
+
+
+def _pieces() -> list[str]:
+    """The tokenizer's short pieces, none before it is learnt: what is seldom seen is not copied well.
+
+    Of four letters at most, so that no word that tells a severity (`failed`) is among them.
+    """
+    path = Path(__file__).with_name("tokenizer.json")
+    if not path.exists():
+        return []
+    vocabulary = json.loads(path.read_text())["model"]["vocab"]
+    return sorted(
+        piece for piece in vocabulary if len(piece) <= 4 and piece.isascii() and piece.isalpha() and piece.islower()
+    )
+
+
+PIECES = _pieces()
 
 
 class Names:
@@ -27,12 +46,14 @@ class Names:
         return self.rng.choice(self.lists[name])
 
     def word(self, most: int = 3) -> str:
-        """An invented word: of this world's syllables, of any syllables (training only), or of any letters."""
+        """An invented word: of this world's syllables, of any letters, and in training of any syllables or pieces."""
         rng = self.rng
         shape = rng.random()
         if shape < 0.25:
             return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8)))
-        if shape < 0.65 and not self.held_out:
+        if shape < 0.45 and not self.held_out and PIECES:
+            return "".join(rng.choices(PIECES, k=rng.randint(2, most + 1)))
+        if shape < 0.70 and not self.held_out:
             return "".join(self._syllable() for _ in range(rng.randint(1, most)))
         parts = [self.pick("onset") + self.pick("vowel") for _ in range(rng.randint(1, most))]
         return "".join(parts) + (self.pick("coda") if rng.random() < 0.6 else "")
@@ -45,7 +66,7 @@ class Names:
 
     def filler(self, least: int = 1, most: int = 3) -> str:
         words = [self.pick("filler") for _ in range(self.rng.randint(least, most))]
-        if self.rng.random() < (0.25 if self.held_out else 0.45):
+        if self.rng.random() < (0.25 if self.held_out else 0.55):
             words[self.rng.randrange(len(words))] = self.word()
         return " ".join(words)
 
@@ -214,3 +235,26 @@ class Names:
         """A whole number of one to seven digits, each length as likely."""
         digits = self.rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6, 7])
         return str(self.rng.randint(10 ** (digits - 1), 10**digits - 1))
+
+    def alike(self) -> "Names":
+        """Names of few pieces, so that most of them share some: what slips while copying learns from these."""
+        return _Alike(self.rng)
+
+
+class _Alike(Names):
+    """Training only; a document's worth, then a new one is wanted."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self.words = [super(_Alike, self).word() for _ in range(rng.randint(2, 6))]
+        self.octets = [str(rng.randint(1, 254)) for _ in range(rng.randint(2, 5))]
+        self.directories = [super(_Alike, self).pick("dir") for _ in range(rng.randint(1, 3))]
+
+    def pick(self, name: str) -> str:
+        return self.rng.choice(self.directories) if name == "dir" else super().pick(name)
+
+    def word(self, most: int = 3) -> str:
+        return self.rng.choice(self.words) if self.rng.random() < 0.85 else super().word(most)
+
+    def ip(self) -> str:
+        return ".".join(self.rng.choices(self.octets, k=4))

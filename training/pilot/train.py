@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from training.pilot.export import export, stored_weights
 from training.pilot.model import Pilot, Shape
 from training.pilot.muon import Muon
 from training.pilot.names import Names
+from training.pilot.quick import Quick, compiled
 from training.pilot.tokenizer import load, rendered
 
 MUON_RATE = 0.02
@@ -38,6 +39,10 @@ SHORT_TOKENS = 5_000_000
 """Tokens after which documents have their full length."""
 POOL = 384
 """Documents that are sorted by length before they are cut into batches, so that little is padding."""
+AGAIN = 1 / 3
+"""Share of a pool that are the hardest documents of the pool before, once more."""
+TIMES = 3
+"""How often a document is seen at most."""
 
 
 def encode(tokenizer: Tokenizer, messages: list[tuple[str, str]]) -> tuple[list[int], list[bool]]:
@@ -51,8 +56,25 @@ def encode(tokenizer: Tokenizer, messages: list[tuple[str, str]]) -> tuple[list[
     return tokens, learnt
 
 
+@dataclass(slots=True)
+class Example:
+    """A document in tokens; loss: how hard it was when it was last seen, for what it cost to see it.
+
+    kind: by which documents are compared, as some kinds are always harder
+    """
+
+    kind: str
+    tokens: list[int]
+    learnt: list[bool]
+    seen: int = 0
+    loss: float = 0.0
+
+
 class Batches:
-    """An endless stream of (tokens, learnt) of about `size` tokens, made as they are needed."""
+    """An endless stream of (tokens, learnt) of about `size` tokens, made as they are needed.
+
+    What it is told to have been hard comes again.
+    """
 
     def __init__(self, tokenizer: Tokenizer, rng: random.Random, size: int, context: int, device: str) -> None:
         self.tokenizer = tokenizer
@@ -61,38 +83,61 @@ class Batches:
         self.size = size
         self.context = context
         self.device = device
-        self.ready: list[list[tuple[list[int], list[bool]]]] = []
+        self.ready: list[list[Example]] = []
+        self.given: list[Example] = []
+        self.pool: list[Example] = []
         self.stage = -1
 
     def next(self, stage: int) -> tuple[Tensor, Tensor]:
         if stage != self.stage or not self.ready:
             self.stage = stage
             self._fill()
-        rows = self.ready.pop()
-        length = -(-max(len(tokens) for tokens, _ in rows) // 32) * 32
-        tokens = torch.zeros(len(rows), length, dtype=torch.long)
-        learnt = torch.zeros(len(rows), length, dtype=torch.bool)
-        for row, (ids, own) in enumerate(rows):
-            tokens[row, : len(ids)] = torch.tensor(ids)
-            learnt[row, : len(own)] = torch.tensor(own)
+        self.given = self.ready.pop()
+        length = -(-max(len(each.tokens) for each in self.given) // 32) * 32
+        tokens = torch.zeros(len(self.given), length, dtype=torch.long)
+        learnt = torch.zeros(len(self.given), length, dtype=torch.bool)
+        for row, each in enumerate(self.given):
+            tokens[row, : len(each.tokens)] = torch.tensor(each.tokens)
+            learnt[row, : len(each.learnt)] = torch.tensor(each.learnt)
         return tokens.to(self.device), learnt.to(self.device)
 
+    def tell(self, losses: list[float]) -> None:
+        """The sum of the losses of each row that `next` gave last."""
+        for each, loss in zip(self.given, losses):
+            each.seen += 1
+            each.loss = loss / len(each.tokens)
+
     def _fill(self) -> None:
-        pool: list[tuple[list[int], list[bool]]] = []
+        pool = hardest(self.pool)
         while len(pool) < POOL:
-            encoded = encode(self.tokenizer, document(self.names, self.stage))
-            if len(encoded[0]) <= self.context:
-                pool.append(encoded)
-        pool.sort(key=lambda each: len(each[0]))
-        rows: list[tuple[list[int], list[bool]]] = []
+            messages = document(self.names, self.stage)
+            kind = f"{messages[0][1][:30]} {len(messages)} {messages[1][1].count(chr(10) + '#')}"
+            example = Example(kind, *encode(self.tokenizer, messages))
+            if len(example.tokens) <= self.context:
+                pool.append(example)
+        self.pool = pool
+        rows: list[Example] = []
         self.ready = []
-        for each in pool:
-            if rows and (len(rows) + 1) * len(each[0]) > self.size:
+        for each in sorted(pool, key=lambda each: len(each.tokens)):
+            if rows and (len(rows) + 1) * len(each.tokens) > self.size:
                 self.ready.append(rows)
                 rows = []
             rows.append(each)
         self.ready.append(rows)
         self.rng.shuffle(self.ready)
+
+
+def hardest(pool: list[Example]) -> list[Example]:
+    """Of each kind the share `AGAIN` that had the highest loss, without what was seen often enough."""
+    kinds: dict[str, list[Example]] = {}
+    for each in pool:
+        if each.seen:
+            kinds.setdefault(each.kind, []).append(each)
+    found: list[Example] = []
+    for alike in kinds.values():
+        alike.sort(key=lambda each: -each.loss)
+        found += [each for each in alike[: int(len(alike) * AGAIN)] if each.seen < TIMES]
+    return found
 
 
 def run(rank: int, options: argparse.Namespace) -> None:
@@ -127,7 +172,10 @@ def run(rank: int, options: argparse.Namespace) -> None:
     elif options.start:
         seen = SHORT_TOKENS  # it has learnt to copy already
     batches = Batches(tokenizer, random.Random(f"{options.seed}-{rank}-{step}"), options.batch, shape.context, device)
-    trunk = torch.compile(model, dynamic=True) if options.compile else model
+    library = compiled() if device == "cpu" else None
+    quick = Quick(model, library) if library else None
+    if rank == 0:
+        print("with quick.cpp" if library else "with PyTorch alone", flush=True)
 
     stopping = False
 
@@ -149,12 +197,15 @@ def run(rank: int, options: argparse.Namespace) -> None:
             break
         stage = 0 if seen < COPY_TOKENS else 1 if seen < SHORT_TOKENS else 2
         tokens, learnt = batches.next(stage)
-        wanted = learnt[:, 1:]
+        wanted = F.pad(learnt[:, 1:], (0, 1))  # where the next token is learnt
         with torch.autocast(device, torch.bfloat16):
-            hidden = trunk(tokens[:, :-1])
-            logits = model.read_out(hidden[wanted])
-        loss = F.cross_entropy(logits.float(), tokens[:, 1:][wanted])
+            logits = model.read_out(quick.hidden(tokens, wanted) if quick else model(tokens)[wanted])
+        answers = tokens[learnt]
+        each_loss = F.cross_entropy(logits[: len(answers)].float(), answers, reduction="none")
+        loss = each_loss.mean()
         loss.backward()
+        sums = torch.zeros(len(tokens), device=device).index_add_(0, learnt.nonzero()[:, 0], each_loss.detach())
+        batches.tell(sums.tolist())
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         count = torch.tensor([float(tokens.numel())])
         if options.ranks > 1:
@@ -236,7 +287,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=29517)
     parser.add_argument("--save-s", type=float, default=120)
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=5)
     parser.add_argument("--heads", type=int, default=4)

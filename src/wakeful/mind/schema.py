@@ -53,10 +53,11 @@ _MAX_CITATIONS = 12
 def reply_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, Any]:
     """JSON Schema of `Reply` in which `evidence` can name nothing but `citable`.
 
-    short: for a model that may loop, texts so short that even then the object ends within the answer's tokens
+    short: for a model that may loop, texts so short that even then the object ends within the answer's tokens,
+        and shares in tenths (a grammar made of a schema knows no bounds of numbers)
     Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
     """
-    share = {"type": "number", "minimum": 0, "maximum": 1}
+    share = {"enum": [tenth / 10 for tenth in range(11)]} if short else {"type": "number", "minimum": 0, "maximum": 1}
     shares = {
         "type": "object",
         "properties": {"internal": share, "external": share, "memory": share},
