@@ -8,10 +8,8 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
-
-from drain3 import TemplateMiner
-from drain3.template_miner_config import TemplateMinerConfig
 
 from wakeful.attention.shape import shape
 
@@ -68,9 +66,10 @@ def judged(name: str, group: Callable[[str], int], made: list[tuple[int, str]]) 
 
 
 def drain() -> Callable[[str], int]:
-    config = TemplateMinerConfig()
+    # drain3 is installed by `make bench` only
+    config: Any = import_module("drain3.template_miner_config").TemplateMinerConfig()
     config.profiling_enabled = False
-    miner: Any = TemplateMiner(config=config)
+    miner: Any = import_module("drain3").TemplateMiner(config=config)
     return lambda text: int(miner.add_log_message(text)["cluster_id"])
 
 
