@@ -157,6 +157,7 @@ class LlamaRunner:
         for _ in range(_MOST_REQUESTS):
             hearing = PlainHearing(so_far.max_tokens, probabilities=generation.logprobs is not None)
             done: Done | None = None
+            so_far.begin()
             try:
                 async with self._pool.turn(alone=alone):
                     async with aclosing(self._heard("/completion", body, hearing)) as pieces:

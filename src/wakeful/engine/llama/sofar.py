@@ -16,6 +16,7 @@ class SoFar:
         self._generation = generation
         self._texts: list[str] = []
         self._tokens = 0
+        self._earlier = 0  # tokens of the requests before this one
         self._stats: Stats | None = None
         self._spent_s = 0.0
 
@@ -35,6 +36,10 @@ class SoFar:
         limit = self._generation.max_tokens
         return None if limit is None else max(0, limit - self._tokens)
 
+    def begin(self) -> None:
+        """Take in that another request begins."""
+        self._earlier = self._tokens
+
     def passes(self, piece: Piece) -> bool:
         """Take in a piece; whether it is news: the prompt is read again, but not for the reader."""
         if isinstance(piece, Text):
@@ -46,21 +51,24 @@ class SoFar:
     def stopped(self, done: Done) -> None:
         """Keep what a request took that another one goes on from."""
         self._stats = self._with(done.stats)
+        self._tokens = self._stats.completion_tokens
 
     def whole(self, done: Done) -> Done:
         """The end of all requests together."""
         return msgspec.structs.replace(done, stats=self._with(done.stats))
 
     def _with(self, last: Stats) -> Stats:
-        if self._stats is None and last.completion_tokens >= self._tokens:
+        if not self._earlier:
             return last  # one request made all of it
+        # By the model's own count: a token that is but a part of a character gives no piece.
+        tokens = self._earlier + last.completion_tokens
         before = self._stats or Stats(prompt_tokens=last.prompt_tokens, first_token_s=last.first_token_s)
         generation_s = before.generation_s + last.generation_s
         return Stats(
             prompt_tokens=before.prompt_tokens,
             cached_tokens=before.cached_tokens,
-            completion_tokens=self._tokens,
+            completion_tokens=tokens,
             first_token_s=before.first_token_s,
             generation_s=generation_s,
-            tokens_per_second=self._tokens / generation_s if generation_s > 0 else 0.0,
+            tokens_per_second=tokens / generation_s if generation_s > 0 else 0.0,
         )
