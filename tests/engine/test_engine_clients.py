@@ -147,9 +147,12 @@ async def test_langchain(server: LMStudioServer) -> None:
         model="scripted-embedding", base_url=server.base_url, api_key=key, check_embedding_ctx_length=False
     )
     assert [len(each) for each in await embeddings.aembed_documents(["a", "b"])] == [32, 32]
+    for client in (model.root_async_client, embeddings.async_client._client):  # it never closes them itself
+        await client.close()
 
 
 async def test_pydantic_ai(server: LMStudioServer) -> None:
+    from openai import AsyncOpenAI
     from pydantic import BaseModel
     from pydantic_ai import Agent, NativeOutput
     from pydantic_ai.models.openai import OpenAIChatModel
@@ -162,12 +165,13 @@ async def test_pydantic_ai(server: LMStudioServer) -> None:
         """The weather."""
         return f"It rains in {city}."
 
-    model = OpenAIChatModel("scripted", provider=OpenAIProvider(base_url=server.base_url, api_key="none"))
-    assert (await Agent(model).run("hi")).output == "Hello there."
-    assert (await Agent(model, tools=[weather]).run("hi")).output == "They say: It rains in Lyon."
-    assert (await Agent(model, output_type=NativeOutput(Answer)).run("hi")).output == Answer(good=True)
-    async with Agent(model).run_stream("hi") as stream:
-        assert await stream.get_output() == "Hello there."
+    async with AsyncOpenAI(base_url=server.base_url, api_key="none") as client:
+        model = OpenAIChatModel("scripted", provider=OpenAIProvider(openai_client=client))
+        assert (await Agent(model).run("hi")).output == "Hello there."
+        assert (await Agent(model, tools=[weather]).run("hi")).output == "They say: It rains in Lyon."
+        assert (await Agent(model, output_type=NativeOutput(Answer)).run("hi")).output == Answer(good=True)
+        async with Agent(model).run_stream("hi") as stream:
+            assert await stream.get_output() == "Hello there."
 
 
 # --- OpenAI's own package for JavaScript ---

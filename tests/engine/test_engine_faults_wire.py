@@ -136,7 +136,10 @@ def ask(server: LMStudioServer) -> Ask:
     """Ask once, over a connection of its own."""
 
     def asked(path: str = "/v1/chat/completions", **more: Any) -> Heard:
-        caller = Caller(server)
+        try:
+            caller = Caller(server)
+        except ConnectionResetError:  # refused so soon that connecting itself fails
+            return Heard(ended="reset")
         with closing(caller.sock):
             return caller.ask(path, **more)
 

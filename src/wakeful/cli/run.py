@@ -98,9 +98,9 @@ class _Run:
             index = await stack.enter_async_context(JournalIndex(journal, index_file(self._home)))
             stack.callback(runtime.remove, self._home)
             self._leave_note(None)
-            await self._greet(journal)
-            begin = await journal.end()
             try:
+                await self._greet(journal)
+                begin = await journal.end()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._watch(journal))
                     tasks.create_task(self._think(journal, index))
