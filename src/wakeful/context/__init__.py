@@ -9,9 +9,10 @@ from wakeful.context.render import as_data, cite, clock, entry_line, observation
 from wakeful.context.summary import Summary, extract, faults, summarise
 from wakeful.context.tiers import TierBudgets, Tiers
 from wakeful.context.tokens import TokenEstimate
-from wakeful.context.turn import Seen, moment, question
+from wakeful.context.turn import REMEMBERED, Seen, moment, question
 
 __all__ = [
+    "REMEMBERED",
     "Broken",
     "Conversation",
     "Counter",

@@ -4,7 +4,7 @@ from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
 from wakeful.dashboard.live import Live, SourceStatus, Status
-from wakeful.dashboard.server import Dashboard
+from wakeful.dashboard.server import Dashboard, Report
 
 __all__ = [
     "Dashboard",
@@ -12,6 +12,7 @@ __all__ = [
     "Hook",
     "Live",
     "PortInUse",
+    "Report",
     "SourceStatus",
     "Status",
     "TokenNeeded",

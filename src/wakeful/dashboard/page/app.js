@@ -1,4 +1,5 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
+import { predictions } from "./predictions.js";
 import { ago, el, metric, number, plain, spark, time, when } from "./draw.js";
 
 const MAX_SHOWN = 200;
@@ -65,6 +66,7 @@ function card(entry) {
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
     case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
+    case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
     case "session": return plainCard(entry, "info", event.state, event.text);
@@ -111,6 +113,7 @@ function evidence(seqs, cost = "") {
 function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
+  if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
