@@ -185,7 +185,10 @@ async def test_a_mind_that_ends_leaves_the_question_to_the_asker(tmp_path: Path)
 
 
 async def test_what_can_not_be_answered_is_said(tmp_path: Path) -> None:
-    async with ScriptedServer(lambda *_: "no") as server, awake(tmp_path, server, SETTINGS) as (_, journal):
+    def answer(messages: Messages, offered: list[str]) -> str:
+        return "no"
+
+    async with ScriptedServer(answer) as server, awake(tmp_path, server, SETTINGS) as (_, journal):
         with pytest.raises(UnusableAnswer):
             await through_mind("well?", journal, lambda: True)
         [failed] = await events(journal, ThoughtFailed)

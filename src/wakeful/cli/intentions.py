@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wakeful.context import as_data, entry_line
@@ -60,12 +59,10 @@ async def list_intentions(file: Path, *, remove: Sequence[str], as_json: bool) -
     if not standing:
         print('There are none. Such as: wakeful intend "watch for failed backups"')
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("", "met", "said", "understood as"):
-        table.add_column(name)
+    console = Console(highlight=False, soft_wrap=True)
     for key, each in standing.items():
-        table.add_row(key, f"{met[key]}", Text(as_data(each.text)), Text(as_data(meaning(each)), "dim"))
-    Console(highlight=False, soft_wrap=True).print(table)
+        line = Text(f"{key:<4} met {met[key]:>3}  {as_data(each.text)}")
+        console.print(line.append(f"  [{as_data(meaning(each))}]", "dim"))
 
 
 def meaning(intention: Intention) -> str:

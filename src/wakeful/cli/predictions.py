@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wakeful.context import as_data
@@ -23,7 +22,8 @@ async def show_predictions(file: Path, *, since_ns: int | None, limit: int, as_j
         print(msgspec.json.encode(found).decode())
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_table(found))
+    for each in found.forecasts:
+        console.print(_line(each))
     for line in scores_in_words(found):
         console.print(Text(line))
 
@@ -49,23 +49,11 @@ def _reliability(scores: Calibration) -> list[str]:
     ]
 
 
-def _table(found: Forecasts) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("", "made", "said", "outcome", "prediction"):
-        table.add_column(name)
-    for each in found.forecasts:
-        table.add_row(
-            f"#{each.seq}",
-            time.strftime("%d %b %H:%M", time.localtime(each.made_ns / 1e9)),
-            f"{each.probability:.0%}",
-            Text(each.state, _STYLE[each.state]),
-            _words(each),
-        )
-    return table
-
-
-def _words(each: Forecast) -> Text:
-    text = Text(as_data(each.words))
+def _line(each: Forecast) -> Text:
+    made = time.strftime("%d %b %H:%M", time.localtime(each.made_ns / 1e9))
+    text = Text(f"#{each.seq}  {made}  {each.probability:>4.0%}  ")
+    text.append(f"{each.state:<10}  ", _STYLE[each.state])
+    text.append(as_data(each.words))
     for more in (each.condition, each.why):
         if more:
             text.append(f"  [{as_data(more)}]", "dim")

@@ -44,7 +44,12 @@ class Book(Protocol):
 
     @property
     def oldest(self) -> int | None:
-        """Number of the oldest entry after which observations count for something that is open."""
+        """Number of the entry from which on all observations count, however often they were taken in; None for none."""
+        ...
+
+    @property
+    def first(self) -> int | None:
+        """Number of the entry from which on observations count where none was ever taken in; None for none."""
         ...
 
 
@@ -78,16 +83,14 @@ class Checking:
     async def restore(self) -> None:
         """Reads what is open; call once before `run`."""
         self._committed = await self._journal.cursor(CONSUMER)
-        if self._committed == Cursor(""):  # what an earlier version left is not gone through
-            self._learnt = await self._journal.end()
-            await self._commit([], move=True)
-        self._learnt = self._committed
+        self._learnt = self._committed or await self._journal.end()  # what an earlier version left is not gone through
         history = await self._journal.read(kinds=self._kinds, limit=_HISTORY, newest_first=True)
         for entry in reversed(history):
             for book in self._books:
                 book.learn(entry)
-        later = {entry.seq for entry in await self._journal.read(self._committed, kinds=self._kinds, limit=_HISTORY)}
-        oldest = min((book.oldest for book in self._books if book.oldest is not None), default=None)
+        later = {entry.seq for entry in await self._journal.read(self._learnt, kinds=self._kinds, limit=_HISTORY)}
+        begin = [book.oldest if self._committed else book.first for book in self._books]
+        oldest = min((seq for seq in begin if seq is not None), default=None)
         if oldest is not None and oldest not in later:
             [entry] = await self._journal.get([oldest])
             self._learnt = entry.cursor

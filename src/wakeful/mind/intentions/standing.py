@@ -66,6 +66,11 @@ class Standing:
         return None
 
     @property
+    def first(self) -> int | None:
+        """Number of the oldest intention that stands."""
+        return min((kept.entry.seq for kept in self._kept.values()), default=None)
+
+    @property
     def next_due_ns(self) -> int | None:
         """When the next reminder or report is due."""
         return min((due for kept in self._kept.values() if (due := _next_ns(kept)) is not None), default=None)

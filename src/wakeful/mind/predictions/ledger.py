@@ -60,6 +60,11 @@ class Ledger:
         """Number of the oldest prediction that is open."""
         return next(iter(self.open), None)
 
+    @property
+    def first(self) -> int | None:
+        """The same: a prediction is decided by what came after it."""
+        return self.oldest
+
     def _opened(self, seq: int, prediction: Prediction) -> list[Event]:
         claim = prediction.condition
         if claim is None:

@@ -7,7 +7,7 @@ These are the forms that the pilot model was taught, which other models use too.
 import re
 from collections.abc import Iterable
 
-from wakeful.events import Claim, Observation
+from wakeful.events import Claim, Gravity, Observation
 
 _NO_WARNING = re.compile(r"no (?:warnings?|errors?) follows?", re.IGNORECASE)
 _MORE = re.compile(r"more (?P<what>errors|warnings|attempts|logins) (?:of|on|from|by) (?P<name>\S+)", re.IGNORECASE)
@@ -16,6 +16,7 @@ _AGAIN = re.compile(
 )
 _FILLS = re.compile(r"(?:disk )?(?P<name>\S+) fills further", re.IGNORECASE)
 _GO_ON = re.compile(r"errors on (?P<name>\S+) go on", re.IGNORECASE)
+_GRAVITY: dict[str, Gravity] = {"errors": "error", "warnings": "warning"}
 _QUIET_AGAIN = ("comes", "connects", "restarts")  # what they do again need not be said as an error
 
 
@@ -25,8 +26,7 @@ def claim_of(words: str, shown: Iterable[Observation]) -> Claim | None:
     if found := _NO_WARNING.fullmatch(words):
         return Claim(form="stays_away", gravity="error" if "error" in found[0].lower() else "warning")
     if found := _MORE.fullmatch(words):
-        what = found["what"].lower()
-        return Claim(form="comes", text=found["name"], gravity={"errors": "error", "warnings": "warning"}.get(what, ""))
+        return Claim(form="comes", text=found["name"], gravity=_GRAVITY.get(found["what"].lower(), ""))
     if found := _AGAIN.fullmatch(words):
         verb = found[0].split()[-2].lower()
         return Claim(form="comes", text=found["name"], gravity="" if verb in _QUIET_AGAIN else "error")
