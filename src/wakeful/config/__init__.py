@@ -10,6 +10,7 @@ from wakeful.config.settings import (
     PageSection,
     Settings,
     ThinkingSection,
+    TuningSection,
 )
 from wakeful.config.sources import (
     CommandSource,
@@ -54,6 +55,7 @@ __all__ = [
     "SourceSettings",
     "StdinSource",
     "ThinkingSection",
+    "TuningSection",
     "WebhookSource",
     "load",
 ]

@@ -24,7 +24,15 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
-from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
+from wakeful.events.thinking import (
+    Intention,
+    IntentionForm,
+    IntentionMet,
+    ParameterChange,
+    ParameterVerdict,
+    PredictionResolved,
+    ThoughtYielded,
+)
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -58,6 +66,8 @@ __all__ = [
     "Notification",
     "Observation",
     "Outcome",
+    "ParameterChange",
+    "ParameterVerdict",
     "Prediction",
     "PredictionResolved",
     "Provenance",

@@ -100,3 +100,41 @@ class IntentionMet(Event, frozen=True, kw_only=True, tag="intention_met"):
     @property
     def origin(self) -> str:
         return "mind"
+
+
+class ParameterChange(Event, frozen=True, kw_only=True, tag="parameter_change"):
+    """The mind changed something about itself, within the bounds that the user set.
+
+    measure: the figure that should get better for it; expected: whether by rising or by falling; was: what it was
+    undoes: number of the change that is taken back by this one, 0 for none
+    """
+
+    parameter: str
+    before: float
+    after: float
+    reason: str
+    measure: str
+    expected: Literal["higher", "lower"]
+    was: float
+    undoes: int = 0
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+    @property
+    def body(self) -> str:
+        return f"{self.parameter} from {self.before:g} to {self.after:g}: {self.reason}"
+
+
+class ParameterVerdict(Event, frozen=True, kw_only=True, tag="parameter_verdict"):
+    """Whether a change of itself helped. change: its number; was, now: the figure before and since."""
+
+    change: int
+    kept: bool
+    was: float
+    now: float
+
+    @property
+    def origin(self) -> str:
+        return "mind"

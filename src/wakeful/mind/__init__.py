@@ -5,6 +5,7 @@ from wakeful.mind.attempts import Phase
 from wakeful.mind.attend import Attending
 from wakeful.mind.intentions.plain import understood
 from wakeful.mind.intentions.standing import holds, moments
+from wakeful.mind.metacognition.vitals import VITAL_KINDS, figures_in_words, vitals
 from wakeful.mind.mind import Mind
 from wakeful.mind.predictions.forecasts import Forecast, Forecasts, forecasts
 from wakeful.mind.predictions.matching import in_words
@@ -20,6 +21,7 @@ from wakeful.mind.why import Reason, why
 __all__ = [
     "LM_STUDIO",
     "STANCES",
+    "VITAL_KINDS",
     "Answered",
     "AskReply",
     "Asked",
@@ -42,6 +44,7 @@ __all__ = [
     "UnusableAnswer",
     "ask",
     "ask_schema",
+    "figures_in_words",
     "forecasts",
     "holds",
     "in_words",
@@ -52,5 +55,6 @@ __all__ = [
     "rules",
     "through_mind",
     "understood",
+    "vitals",
     "why",
 ]

@@ -31,6 +31,8 @@ from wakeful.mind.cycle import Cycle, Frame, new_id
 from wakeful.mind.first_look import as_seen, newest_metrics
 from wakeful.mind.intentions import standing
 from wakeful.mind.intentions.standing import Standing, met
+from wakeful.mind.metacognition.reflecting import Reflecting
+from wakeful.mind.metacognition.tuning import IDLE, THRESHOLD, Tuning
 from wakeful.mind.modes import Agenda, IdlePace, Wake
 from wakeful.mind.predictions import ledger
 from wakeful.mind.predictions.ledger import Ledger
@@ -105,6 +107,17 @@ class Mind:
             on_decided=self._on_decided,
             now_ns=now_ns,
         )
+        self._tuning = Tuning({THRESHOLD: attention.threshold, IDLE: settings.idle_every_s}, settings.bounds)
+        self._reflecting = Reflecting(
+            journal,
+            self._tuning,
+            every_s=settings.reflect_every_s,
+            tells=not thinker.facts.pilot,
+            on_reflect=self._on_reflect,
+            on_tuned=self._on_tuned,
+            now_ns=now_ns,
+        )
+        self._figures = ""
         self._expected = ""
         self._resolved: list[PredictionResolved] = []
 
@@ -119,6 +132,8 @@ class Mind:
                 tasks.create_task(self._think_on(), name="think")
                 tasks.create_task(self._prove_quiet(), name="quiet")
                 tasks.create_task(self.attending.prove_awake(self._now_ns), name="canary")
+                if self._settings.reflect_every_s:
+                    tasks.create_task(self._reflecting.run(), name="reflect")
                 if self._settings.first_look:
                     tasks.create_task(self._look_first(), name="first look")
         finally:
@@ -150,6 +165,7 @@ class Mind:
     async def _recover(self) -> None:
         await self.attending.restore()
         await self._checking.restore()
+        await self._reflecting.restore()
         left = await recover.waiting(self._journal)
         self._attempts.interrupted.update(left.attempts)
         self._attempts.cursor = await self._journal.cursor(recover.CONSUMER)
@@ -177,6 +193,15 @@ class Mind:
 
     def _on_intentions(self) -> None:
         self.attending.attention.interested_in(self._standing.words)
+
+    def _on_reflect(self, figures: str) -> None:
+        self._figures = figures
+        if not self.facts.pilot:
+            self._agenda.add(Wake("reflective"))
+
+    def _on_tuned(self) -> None:
+        self._pace.every_s = self._tuning.value(IDLE)
+        self.attending.attention.wakes_from(self._tuning.value(THRESHOLD))
 
     async def _look_first(self) -> None:
         self._agenda.add(Wake("scheduled", (await newest_metrics(self._journal),)))
@@ -216,6 +241,7 @@ class Mind:
         self._expected = thought.next_prediction
         self._resolved = []
         self._pace.thought(wake, led_to_something=led_to_something(thought))
+        await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
 
     async def _batch(self, wake: Wake) -> Batch:
@@ -235,19 +261,20 @@ class Mind:
         """What stands around the observations of a cycle."""
         without = {turn.seq for turn in self._conversation.turns}
         recalled = await self._recall.recall([seen.observation for seen in cycle.batch.shown], without=without)
-        if cycle.reason == "idle" and not self.facts.pilot:
+        if cycle.reason in ("idle", "reflective") and not self.facts.pilot:
             recalled = await self._wandered(without)
         return Frame(
             expected=self._expected,
             recalled=recalled,
-            notes=() if self.facts.pilot else self._notes(),
+            notes=() if self.facts.pilot else self._notes(cycle),
             known=[observation for observation, _ in reversed(self.attending.latest.values())],
         )
 
-    def _notes(self) -> list[str]:
-        """What the mind is told about itself: how its predictions turned out, and how good they are."""
+    def _notes(self, cycle: Cycle) -> list[str]:
+        """What the mind is told about itself: how its predictions turned out, how good they are, its own figures."""
         note = calibration_note(self._ledger.recent)
-        return [*resolved_notes(self._resolved), *([note] if note else [])]
+        figures = f"Your last day: {self._figures}." if cycle.reason == "reflective" else ""
+        return [*resolved_notes(self._resolved), *filter(None, (note, figures))]
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""
