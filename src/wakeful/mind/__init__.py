@@ -3,6 +3,7 @@
 from wakeful.mind.ask import Asked, ask
 from wakeful.mind.attempts import Phase
 from wakeful.mind.attend import Attending
+from wakeful.mind.audition import Audition, Side, audition
 from wakeful.mind.intentions.plain import understood
 from wakeful.mind.intentions.standing import holds, moments
 from wakeful.mind.metacognition.vitals import VITAL_KINDS, figures_in_words, vitals
@@ -27,6 +28,7 @@ __all__ = [
     "Asked",
     "Attending",
     "AttentionShares",
+    "Audition",
     "Calibration",
     "Forecast",
     "Forecasts",
@@ -39,11 +41,13 @@ __all__ = [
     "PromptUnreadable",
     "Reason",
     "Reply",
+    "Side",
     "Stance",
     "Thinker",
     "UnusableAnswer",
     "ask",
     "ask_schema",
+    "audition",
     "figures_in_words",
     "forecasts",
     "holds",

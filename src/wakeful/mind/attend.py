@@ -51,11 +51,13 @@ class Attending:
     journaling, from the observations between the two places.
 
     latest: the newest observation of each source with its score
+    through: number of the newest entry that was taken in
     """
 
     def __init__(self, journal: Journal, settings: AttentionSettings, on_salient: OnSalient) -> None:
         self.attention = Attention(settings)
         self.latest: dict[str, tuple[Observation, Salience]] = {}
+        self.through = 0
         self._journal = journal
         self._settings = settings
         self._on_salient = on_salient
@@ -156,6 +158,7 @@ class Attending:
             saliences = await self._commit([salience for _, salience in notable.values()], self._learnt)
             for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
+        self.through = entries[-1].seq
         newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
         if newest_ns and (silences := self.attention.silences(newest_ns)):
             await self._journal.append(silences)
@@ -194,3 +197,8 @@ class Attending:
             useful = event.severity != "info" or event.action_needed
             for source in {self._sources[seq] for seq in event.evidence if seq in self._sources}:
                 self.attention.outcome(source, useful=useful, weight=_MODEL_WEIGHT)
+
+
+async def prime(journal: Journal, learnt: Attention) -> None:
+    """Lets the gate of a new journal begin with what another one has learnt."""
+    await journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor="", state=learnt.dump())))

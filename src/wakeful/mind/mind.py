@@ -155,6 +155,11 @@ class Mind:
         """Whether it thinks, or is about to."""
         return self.phase in ("thinking", "waiting for the model") or bool(self._agenda)
 
+    def at_rest(self, seq: int) -> bool:
+        """Whether all entries up to a number were taken in, and nothing is left to think or to check about them."""
+        taken_in = min(self.attending.through, self._checking.through) >= seq
+        return taken_in and not self._checking.is_due and not self.busy
+
     @property
     def waiting(self) -> int:
         """Salient observations that no thought has taken up yet."""
@@ -212,6 +217,7 @@ class Mind:
         while True:
             self._attempts.phase = "watching"
             wake = await self._agenda.next(self._pace.wait_s)
+            self._attempts.phase = "thinking"
             if wake.reason == "asked":
                 await self._answer(wake)
             elif wake.due_ns:
@@ -287,7 +293,6 @@ class Mind:
         [entry] = wake.about
         question, cycle = entry.event, new_id()
         assert isinstance(question, Question)
-        self._attempts.phase = "thinking"
         on_text = self._partial(cycle, "asked")
         try:
             answer, _ = await answer_to(
@@ -303,7 +308,6 @@ class Mind:
         [entry] = wake.about
         intention, cycle = entry.event, new_id()
         assert isinstance(intention, Intention)
-        self._attempts.phase = "thinking"
         asked = Question(at_ns=self._now_ns(), text=intention.told)
         writing = answer_to(
             asked,
