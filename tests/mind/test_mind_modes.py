@@ -184,6 +184,19 @@ async def test_a_mind_that_ends_leaves_the_question_to_the_asker(tmp_path: Path)
         assert await through_mind("anybody?", journal, lambda: False) is None
 
 
+async def test_while_the_model_is_away_a_question_is_told_so_at_once(tmp_path: Path) -> None:
+    server = ScriptedServer()
+    async with server:
+        pass  # it was there, and is no more
+    async with awake(tmp_path, server, SETTINGS) as (mind, journal):
+        await journal.append([line("ERROR one: panic")])
+        await until(journal, ThoughtFailed)
+        mind._attempts._pause_s = 3600.0
+        async with asyncio.timeout(WITHIN_S):
+            with pytest.raises(UnusableAnswer):
+                await through_mind("well?", journal, lambda: True)
+
+
 async def test_what_can_not_be_answered_is_said(tmp_path: Path) -> None:
     def answer(messages: Messages, offered: list[str]) -> str:
         return "no"

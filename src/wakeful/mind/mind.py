@@ -5,32 +5,25 @@ import random
 import time
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from wakeful.attention import AttentionSettings
 from wakeful.context import Seen
 from wakeful.events import (
     Cursor,
     Entry,
-    Intention,
     Observation,
     PredictionResolved,
-    Question,
-    ThoughtFailed,
-    WakeReason,
 )
 from wakeful.journal import Journal
-from wakeful.lmstudio import LMStudioError
 from wakeful.memory import Recall
 from wakeful.mind import recover
-from wakeful.mind.ask import answer_to
+from wakeful.mind.answering import Answering
 from wakeful.mind.attempts import Attempts, GaveWay, OnPartial, Phase, led_to_something
 from wakeful.mind.attend import Attending
 from wakeful.mind.checking import Checking
 from wakeful.mind.cycle import Cycle, Frame, new_id
 from wakeful.mind.first_look import as_seen, newest_metrics
 from wakeful.mind.intentions import standing
-from wakeful.mind.intentions.standing import Standing, met
+from wakeful.mind.intentions.standing import Standing
 from wakeful.mind.metacognition.reflecting import Reflecting
 from wakeful.mind.metacognition.tuning import IDLE, THRESHOLD, Tuning
 from wakeful.mind.modes import Agenda, IdlePace, Wake
@@ -41,7 +34,7 @@ from wakeful.mind.prompt import rules
 from wakeful.mind.questions import Questions
 from wakeful.mind.recover import new_conversation
 from wakeful.mind.settings import MindSettings
-from wakeful.mind.thinker import ModelFacts, OnText, Thinker, UnusableAnswer
+from wakeful.mind.thinker import ModelFacts, Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Batch, Workspace
 
 GATHER_S = 0.5
@@ -80,7 +73,6 @@ class Mind:
         self._recall = recall
         self._settings = settings
         self._now_ns = now_ns
-        self._on_partial = on_partial
         thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt)
         self._conversation = new_conversation(thinker, thinks_by)
         self._workspace = Workspace()
@@ -98,6 +90,9 @@ class Mind:
             on_partial=on_partial,
         )
         self._questions = Questions(journal, self._agenda, now_ns)
+        self._answering = Answering(
+            journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
+        )
         self._ledger = Ledger()
         self._standing = Standing(self._on_report, self._on_intentions)
         self._checking = Checking(
@@ -120,6 +115,7 @@ class Mind:
         self._figures = ""
         self._expected = ""
         self._resolved: list[PredictionResolved] = []
+        self._told: list[PredictionResolved] = []
 
     async def run(self) -> None:
         """Thinks until cancelled. Raises JournalError when the journal fails for good."""
@@ -218,12 +214,19 @@ class Mind:
             self._attempts.phase = "watching"
             wake = await self._agenda.next(self._pace.wait_s)
             self._attempts.phase = "thinking"
-            if wake.reason == "asked":
-                await self._answer(wake)
-            elif wake.due_ns:
-                await self._report(wake)
-            elif wake.reason not in ("due", "idle", "reflective") or self._may_spend():
-                await self._think(wake)
+            try:
+                await self._serve(wake)
+            except GaveWay:
+                self._agenda.put_back(wake)
+
+    async def _serve(self, wake: Wake) -> None:
+        """Does what a reason asks for. Raises GaveWay where something that matters more comes meanwhile."""
+        if wake.reason == "asked":
+            await self._answering.answer(wake)
+        elif wake.due_ns:
+            await self._answering.report(wake)
+        elif wake.reason not in ("due", "idle", "reflective") or self._may_spend():
+            await self._think(wake)
 
     def _may_spend(self) -> bool:
         """Whether the budget has more than what is kept back for what surprises."""
@@ -239,13 +242,12 @@ class Mind:
             concluded = await self._attempts.think(Cycle(new_id(), wake.reason, batch), wake)
         except GaveWay:
             self._workspace.put_back(batch)
-            self._agenda.put_back(wake)
-            return
+            raise
         if concluded is None:
             return
         thought = concluded.thought
         self._expected = thought.next_prediction
-        self._resolved = []
+        self._resolved = [each for each in self._resolved if each not in self._told]
         self._pace.thought(wake, led_to_something=led_to_something(thought))
         await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
@@ -278,70 +280,16 @@ class Mind:
 
     def _notes(self, cycle: Cycle) -> list[str]:
         """What the mind is told about itself: how its predictions turned out, how good they are, its own figures."""
+        self._told = list(self._resolved)
         note = calibration_note(self._ledger.recent)
         figures = f"Your last day: {self._figures}." if cycle.reason == "reflective" else ""
-        return [*resolved_notes(self._resolved), *filter(None, (note, figures))]
+        return [*resolved_notes(self._told), *filter(None, (note, figures))]
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""
         newest = await self._journal.read(kinds=("thought",), limit=_WANDERS_OVER, newest_first=True)
         left = [entry for entry in newest if entry.seq not in without]
         return sorted(random.sample(left, min(_WANDERS_TO, len(left))), key=lambda entry: entry.seq)
-
-    async def _answer(self, wake: Wake) -> None:
-        """Answers a person's question, or says why it can't."""
-        [entry] = wake.about
-        question, cycle = entry.event, new_id()
-        assert isinstance(question, Question)
-        on_text = self._partial(cycle, "asked")
-        try:
-            answer, _ = await answer_to(
-                question, self._journal, self._recall, self._thinker, now_ns=self._now_ns, on_text=on_text
-            )
-        except (UnusableAnswer, LMStudioError) as error:
-            await self._questions.conclude(entry, self._not_answered(entry, cycle, error))
-        else:
-            await self._questions.conclude(entry, replace(answer, question=entry.seq))
-
-    async def _report(self, wake: Wake) -> None:
-        """Writes the report that an intention asks for, and tells it; why there is none, where the model can't."""
-        [entry] = wake.about
-        intention, cycle = entry.event, new_id()
-        assert isinstance(intention, Intention)
-        asked = Question(at_ns=self._now_ns(), text=intention.told)
-        writing = answer_to(
-            asked,
-            self._journal,
-            self._recall,
-            self._thinker,
-            now_ns=self._now_ns,
-            on_text=self._partial(cycle, "scheduled"),
-        )
-        try:
-            answer, _ = await self._attempts.unless_called_away(writing, wake)
-            text, evidence = answer.text, answer.evidence
-        except GaveWay:
-            self._agenda.put_back(wake)
-            return
-        except (UnusableAnswer, LMStudioError) as error:
-            text, evidence = f"The report could not be written: {error}", ()
-        told = met(
-            entry, self._now_ns(), text, title=f"report: {intention.told}", due_ns=wake.due_ns, evidence=evidence
-        )
-        await self._attempts.commit(told, self._attempts.cursor)
-
-    def _partial(self, cycle: str, reason: WakeReason) -> OnText:
-        def on_text(text: str) -> None:
-            if self._on_partial is not None:
-                self._on_partial(cycle, reason, text)
-
-        return on_text
-
-    def _not_answered(self, entry: Entry, cycle: str, error: UnusableAnswer | LMStudioError) -> ThoughtFailed:
-        raw = error.raw if isinstance(error, UnusableAnswer) else error.partial
-        return ThoughtFailed(
-            at_ns=self._now_ns(), cycle=cycle, reason="asked", error=str(error), raw=raw, evidence=(entry.seq,)
-        )
 
     async def _prove_quiet(self) -> None:
         """Journals from time to time what was seen and passed over, as a proof of being awake.

@@ -8,6 +8,7 @@ from wakeful.context import Conversation, Role, moment
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.predictions.told import notes
 from wakeful.mind.prompt import Stance, rules
 from wakeful.mind.thinker import Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Workspace
@@ -76,6 +77,7 @@ async def preview(
             [seen.observation for seen in batch.shown], without={turn.seq for turn in conversation.turns}
         ),
         others=batch.others,
+        notes=() if thinker.facts.pilot else await notes(journal),
     )
     layout = conversation.lay_out(text)
     exact = await thinker.count(layout.messages) is not None

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from wakeful.events import ClaimForm, Entry, Event, Observation, Prediction, PredictionResolved
 from wakeful.mind.predictions.open import Decided, Open
 from wakeful.mind.predictions.scores import base_rate, brier, log_score_nats
+from wakeful.mind.predictions.told import RECENT
 
 KINDS = ("prediction", "prediction_resolved")
 """What it has to know besides observations."""
 
 MAX_OPEN = 200
 """Predictions that are open at a time; with more, the oldest is given up as unverified."""
-
-_RECENT = 300
-"""Resolved predictions that are remembered, for the mind to be told how good it is."""
 
 GRACE_NS = 2 * 10**9
 """How long after its deadline a claim waits for what was seen in time and is still on its way to the journal."""
@@ -25,7 +23,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.open: dict[int, Open] = {}
-        self.recent: deque[PredictionResolved] = deque(maxlen=_RECENT)
+        self.recent: deque[PredictionResolved] = deque(maxlen=RECENT)
         self._tally: dict[ClaimForm, tuple[int, int]] = {}
         self._known = 0
 
