@@ -114,7 +114,7 @@ class Conversation:
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
         if prompt_tokens:
-            self._learn(self._messages(turn.user), prompt_tokens)
+            self.estimate.learn(self._messages(turn.user), prompt_tokens)
             # The template adds something behind the answer that neither count holds.
             self._known_tokens = prompt_tokens + completion_tokens + MESSAGE_TOKENS
         else:
@@ -135,7 +135,7 @@ class Conversation:
         self._gists = list(gists)[-MAX_GISTS:]
         self._known_tokens = None
         if tokens is not None:
-            self._learn(self.of(turns, gists), tokens)
+            self.estimate.learn(self.of(turns, gists), tokens)
             self._known_tokens = tokens
         self._sent = tuple(self.of(self._turns, self._gists))
         if self._tokens_with("") > self.room_tokens:
@@ -143,7 +143,7 @@ class Conversation:
 
     def counted(self, layout: Layout, tokens: int) -> bool:
         """Takes in the model's own count of a prompt; whether it fits. If it does not, the next layout is shorter."""
-        self._learn(layout.messages, tokens)
+        self.estimate.learn(layout.messages, tokens)
         if tokens <= self.room_tokens:
             return True
         self._known_tokens = None
@@ -151,17 +151,13 @@ class Conversation:
 
     def overflowed(self, moment: str) -> Layout:
         """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
-        self.estimate.too_low()
+        self.estimate.too_low(self._messages(moment))
         left = self._compact(moment)
         return self._layout(moment, self._tokens_with(moment), left)
 
     def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
         self._asked = tuple(self._messages(moment))
         return Layout(self._asked, tokens, left, first_difference(self._sent, self._asked))
-
-    def _learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in messages)
-        self.estimate.learn(prompt_bytes=size, messages=len(messages), prompt_tokens=tokens)
 
     def _messages(self, moment: str) -> list[tuple[Role, str]]:
         before = _laid_out(self.rules, self._turns, self._gists)
@@ -170,7 +166,7 @@ class Conversation:
     def _tokens_with(self, moment: str) -> int:
         if self._known_tokens is not None and self._turns:
             return self._known_tokens + self.estimate.message_tokens(moment)
-        return sum(self.estimate.message_tokens(text) for _, text in self._messages(moment))
+        return self.estimate.prompt_tokens(self._messages(moment))
 
     def _compact(self, moment: str) -> tuple[Turn, ...]:
         """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
@@ -193,8 +189,10 @@ class Conversation:
         return sum(self.estimate.tokens(gist) for gist in self._gists)
 
     def _turn_tokens(self) -> int:
-        message_tokens = self.estimate.message_tokens
-        return sum(message_tokens(turn.user) + message_tokens(turn.reply) for turn in self._turns)
+        said: list[tuple[Role, str]] = []
+        for turn in self._turns:
+            said += [("user", turn.user), ("assistant", turn.reply)]
+        return self.estimate.prompt_tokens(said)
 
 
 def _laid_out(rules: str, turns: Sequence[Turn], gists: Sequence[str]) -> list[tuple[Role, str]]:
