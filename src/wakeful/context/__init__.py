@@ -8,10 +8,11 @@ from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.render import as_data, cite, clock, entry_line, observation_line, shorten
 from wakeful.context.summary import Summary, extract, faults, summarise
 from wakeful.context.tiers import TierBudgets, Tiers
-from wakeful.context.tokens import TokenEstimate
+from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 from wakeful.context.turn import Seen, moment, question
 
 __all__ = [
+    "MESSAGE_TOKENS",
     "Broken",
     "Conversation",
     "Counter",

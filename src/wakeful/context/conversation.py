@@ -92,6 +92,11 @@ class Conversation:
         return tuple(self._turns)
 
     @property
+    def gists(self) -> Sequence[str]:
+        """What the prompt says of the turns that have left it, a line each, oldest first."""
+        return tuple(self._gists)
+
+    @property
     def room_tokens(self) -> int:
         """What a prompt may have at most."""
         return max(self._context_tokens - self._answer_tokens, 0)
