@@ -1,6 +1,6 @@
 """What does the model see? Rules first, then turns that are only ever appended to, last what changes."""
 
-from wakeful.context.conversation import Conversation, Layout, Turn
+from wakeful.context.conversation import Conversation, Layout, Room, Turn
 from wakeful.context.errors import OverBudget
 from wakeful.context.history import History
 from wakeful.context.overflow import Counter, Fitted, OverflowPolicy, fit
@@ -22,6 +22,7 @@ __all__ = [
     "OverBudget",
     "OverflowPolicy",
     "Role",
+    "Room",
     "Seen",
     "Summary",
     "TierBudgets",
