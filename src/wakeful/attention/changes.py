@@ -52,11 +52,11 @@ class Changes(msgspec.Struct, array_like=True):
     runs: list[int] = msgspec.field(default_factory=lambda: [0] * _LENGTHS)
     told: float = 0.0
     since: int = 0
-    point_tail: Tail = msgspec.field(default_factory=Tail)
-    fast_tail: Tail = msgspec.field(default_factory=Tail)
-    slow_tail: Tail = msgspec.field(default_factory=Tail)
-    restless_tail: Tail = msgspec.field(default_factory=Tail)
-    off_tail: Tail = msgspec.field(default_factory=Tail)
+    point_tail: Tail = msgspec.field(default_factory=lambda: Tail(edge=1.8))  # where edges are of normal noise
+    fast_tail: Tail = msgspec.field(default_factory=lambda: Tail(edge=1.3))
+    slow_tail: Tail = msgspec.field(default_factory=lambda: Tail(edge=1.2))
+    restless_tail: Tail = msgspec.field(default_factory=lambda: Tail(edge=0.5))
+    off_tail: Tail = msgspec.field(default_factory=lambda: Tail(edge=2.1))
     calibration: Calibration = msgspec.field(default_factory=Calibration)
 
     def update(self, nats: float, above: bool, off: float, moved: bool) -> Change:

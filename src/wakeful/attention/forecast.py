@@ -151,6 +151,8 @@ class Forecast(msgspec.Struct, array_like=True):
             scales = [scales[0] * widen, scales[1], scales[2], scales[3] * widen, *scales[4:]]
         rate = _SCALE_RATE if self.n > 100 else 1.0 / self.n
         learnt = self.scales
+        heard = len(views)
+        enough = _TRUSTED if heard == _K else _TRUSTED * sum(trust[:heard])
         upper = total = centre = width = moved = 0.0
         errors: list[float] = []
         k = -1
@@ -162,7 +164,7 @@ class Forecast(msgspec.Struct, array_like=True):
             error = value - view
             z = error / scale
             spread = 1.0 + 0.25 * z * z
-            if share > _TRUSTED:
+            if share > enough:
                 u = z / sqrt(spread)
                 upper += share * (0.5 - u * (0.375 - 0.03125 * u * u))
                 total += share
@@ -182,7 +184,7 @@ class Forecast(msgspec.Struct, array_like=True):
         if widened is not None:
             learnt[0], learnt[3] = widened
         factor = _KEPT / moved if moved > 0.0 else 0.0
-        for k in range(k + 1):
+        for k in range(heard):
             trust[k] = trust[k] * factor + _SHARE
         lower = total - upper
         above = upper < lower
