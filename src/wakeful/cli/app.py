@@ -323,11 +323,11 @@ def feedback(
     """Say whether something was worth telling you; its sources are trusted more or less for it."""
 
     def command() -> None:
-        from wakeful.cli.feedback import give_feedback
+        from wakeful.cli.feedback import feedback_on
         from wakeful.cli.home import home_folder, journal_file
 
         folder = home_folder(_load(config, {"journal.home": home}).settings)
-        asyncio.run(give_feedback(journal_file(folder), seq, useful=word is Verdict.useful))
+        asyncio.run(feedback_on(journal_file(folder), seq, useful=word is Verdict.useful))
 
     guarded(command)
 

@@ -1,6 +1,7 @@
 """What does a person see? One page over the journal, live, for this machine only unless told otherwise."""
 
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
+from wakeful.dashboard.feedback import NothingToJudge, give_feedback
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
 from wakeful.dashboard.live import Live, SourceStatus, Status
@@ -11,9 +12,11 @@ __all__ = [
     "DashboardError",
     "Hook",
     "Live",
+    "NothingToJudge",
     "PortInUse",
     "SourceStatus",
     "Status",
     "TokenNeeded",
+    "give_feedback",
     "is_loopback",
 ]

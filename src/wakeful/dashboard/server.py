@@ -1,4 +1,4 @@
-"""The page's server: files, three questions to the journal, and one stream of what happens."""
+"""The page's server: files, three questions to the journal, the user's word, and one stream of what happens."""
 
 import asyncio
 import errno
@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
+from wakeful.dashboard.feedback import Judging
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
 from wakeful.dashboard.hooks import Hook, Hooks
 from wakeful.dashboard.live import Live
@@ -29,6 +30,7 @@ SHOWN_KINDS = (
     "action_result",
     "question",
     "answer",
+    "feedback",
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
 
@@ -36,6 +38,7 @@ _FILES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
+    "/feedback.js": ("feedback.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
@@ -82,6 +85,7 @@ class Dashboard:
         app.router.add_get("/api/entries", self._entries)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
+        Judging(self._journal).add_to(app)
         self._hooks.add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()

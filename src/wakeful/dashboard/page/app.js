@@ -1,5 +1,6 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
 import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
+import { heard, judge } from "./feedback.js";
 
 const MAX_SHOWN = 200;
 const MAX_POINTS = 60;
@@ -81,7 +82,7 @@ function thought(entry) {
   const wants = event.action_needed && event.action_details ? el("p", "soft", `Wants to ${plain(event.action_type)}: ${plain(event.action_details)}`) : null;
   const read = event.evaluated_tokens ?? -1; // -1: the server does not tell
   const cost = `${read >= 0 ? `${read} of ` : ""}${event.prompt_tokens ?? 0} tokens read, ${event.completion_tokens ?? 0} written`;
-  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost}, ${(event.duration_s ?? 0).toFixed(1)} s`));
+  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost}, ${(event.duration_s ?? 0).toFixed(1)} s`), event.evidence.length ? judge(entry.seq) : null);
 }
 
 function plainCard(entry, severity, title, text, about) {
@@ -114,6 +115,7 @@ function evidence(seqs, cost = "") {
 function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
+  if (entry.event.kind === "feedback") return heard(entry.event, newest);
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
