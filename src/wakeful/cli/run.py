@@ -26,7 +26,7 @@ from wakeful.dashboard import Dashboard, Live
 from wakeful.events import Cursor, Observation, Session, Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Recall
-from wakeful.mind import Mind, MindSettings, Thinker
+from wakeful.mind import Mind, MindSettings, Thinker, forecasts, rules
 from wakeful.sources import SourceHealth, run_sources
 
 _UPKEEP_S = 3600.0
@@ -75,6 +75,7 @@ class _Run:
     def __init__(self, settings: Settings, watch: Sequence[str]) -> None:
         self._settings = settings
         self._home = home_folder(settings)
+        rules(pilot=False, stance=settings.thinking.stance, file=settings.thinking.prompt)  # a wrong one is said now
         self._sources = build_sources(settings, watch)
         self._health: dict[str, SourceHealth] = {}
         self._board = Board(self._health, thoughts_per_hour=settings.attention.thoughts_per_hour)
@@ -92,7 +93,13 @@ class _Run:
             if page.enabled:
                 hooks = hooks_of(self._sources)
                 dashboard = Dashboard(
-                    journal, self._live, host=page.host, port=page.port, token=page.token, hooks=hooks
+                    journal,
+                    self._live,
+                    host=page.host,
+                    port=page.port,
+                    token=page.token,
+                    hooks=hooks,
+                    reports={"predictions": lambda: forecasts(journal)},
                 )
                 self._page = (await stack.enter_async_context(dashboard)).url
             index = await stack.enter_async_context(JournalIndex(journal, index_file(self._home)))
@@ -147,6 +154,8 @@ class _Run:
                     first_look=settings.thinking.first_look,
                     idle_every_s=settings.thinking.idle_every_s,
                     quiet_every_s=settings.thinking.quiet_every_s,
+                    stance=settings.thinking.stance,
+                    prompt=settings.thinking.prompt,
                 ),
                 on_partial=lambda cycle, reason, text: self._partial(reason, text),
             )

@@ -5,7 +5,7 @@ from wakeful.dashboard.feedback import NothingToJudge, give_feedback
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
 from wakeful.dashboard.live import Live, SourceStatus, Status
-from wakeful.dashboard.server import Dashboard
+from wakeful.dashboard.server import Dashboard, Report
 
 __all__ = [
     "Dashboard",
@@ -14,6 +14,7 @@ __all__ = [
     "Live",
     "NothingToJudge",
     "PortInUse",
+    "Report",
     "SourceStatus",
     "Status",
     "TokenNeeded",

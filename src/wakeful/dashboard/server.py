@@ -2,8 +2,9 @@
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
@@ -31,14 +32,19 @@ SHOWN_KINDS = (
     "question",
     "answer",
     "feedback",
+    "prediction_resolved",
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
+
+Report = Callable[[], Awaitable[object]]
+"""Gives what a page may ask for besides the journal, as anything that can be written as JSON."""
 
 _FILES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
     "/feedback.js": ("feedback.js", "text/javascript"),
+    "/predictions.js": ("predictions.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
@@ -49,6 +55,7 @@ class Dashboard:
 
     host, port: where it listens; port 0 takes any free one. token: needed unless host is this machine itself
     hooks: what takes the posts of other programs
+    reports: what the page may ask for by name, at `/api/NAME`, such as how good predictions are
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
 
@@ -61,6 +68,7 @@ class Dashboard:
         port: int = 8765,
         token: str = "",
         hooks: Sequence[Hook] = (),
+        reports: Mapping[str, Report] = MappingProxyType({}),
     ) -> None:
         self._journal = journal
         self._live = live
@@ -68,6 +76,7 @@ class Dashboard:
         self._port = port
         self._token = token
         self._hooks = Hooks(hooks)
+        self._reports = reports
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -86,6 +95,8 @@ class Dashboard:
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
         Judging(self._journal).add_to(app)
+        for name in self._reports:
+            app.router.add_get(f"/api/{name}", self._report)
         self._hooks.add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
@@ -116,6 +127,10 @@ class Dashboard:
 
     async def _status(self, _: web.Request) -> web.Response:
         return _json(msgspec.json.encode(self._live.status))
+
+    async def _report(self, request: web.Request) -> web.Response:
+        report = self._reports[request.path.removeprefix("/api/")]
+        return _json(msgspec.json.encode(await report()))
 
     async def _entries(self, request: web.Request) -> web.Response:
         """The entries with the numbers in `seq`, for the evidence behind a thought."""

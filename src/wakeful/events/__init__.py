@@ -1,5 +1,6 @@
 """What are the nouns? Everything that happens is one of these events, written once to the journal."""
 
+from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
@@ -23,6 +24,7 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
+from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -39,16 +41,25 @@ __all__ = [
     "ActionResult",
     "ActionType",
     "Answer",
+    "Claim",
+    "ClaimForm",
+    "Comparison",
     "Cursor",
     "Entry",
     "Event",
     "Feedback",
     "Form",
+    "Gravity",
     "Health",
     "HealthState",
+    "Intention",
+    "IntentionForm",
+    "IntentionMet",
     "Notification",
     "Observation",
+    "Outcome",
     "Prediction",
+    "PredictionResolved",
     "Provenance",
     "Question",
     "Quiet",
@@ -60,6 +71,7 @@ __all__ = [
     "Thought",
     "ThoughtFailed",
     "ThoughtStarted",
+    "ThoughtYielded",
     "UnknownEvent",
     "WakeReason",
     "WakefulError",

@@ -12,7 +12,15 @@ from typing import Literal
 from wakeful.journal.reading import Wanted, entries
 
 _DROPPED_KINDS = ("observation", "salience", "quiet", "thought_started")
-_CITING_KINDS = ("thought", "thought_failed", "set_aside", "notification", "answer")
+_CITING_KINDS = (
+    "thought",
+    "thought_failed",
+    "set_aside",
+    "notification",
+    "answer",
+    "prediction_resolved",
+    "intention_met",
+)
 _STEP = 2000
 _VACUUM_PAGES = 1000
 

@@ -1,6 +1,7 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
 import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
 import { heard, judge } from "./feedback.js";
+import { predictions } from "./predictions.js";
 
 const MAX_SHOWN = 200;
 const MAX_POINTS = 60;
@@ -68,6 +69,7 @@ function card(entry) {
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
     case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
+    case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
     case "session": return plainCard(entry, "info", event.state, event.text);
@@ -116,6 +118,7 @@ function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
   if (entry.event.kind === "feedback") return heard(entry.event, newest);
+  if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
