@@ -12,7 +12,7 @@ from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.context import as_data, entry_line
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import ask
 
 
@@ -29,7 +29,7 @@ async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
         connected(settings, waiting.print, running=find(home)) as model,
     ):
         with waiting.status("thinking"):
-            asked = await ask(question, journal, Recall(index), model.thinker)
+            asked = await ask(question, journal, Recall(Memory(journal, index)), model.thinker)
     if as_json:
         evidence = [{"seq": entry.seq, "event": entry.event} for entry in asked.used]
         print(msgspec.json.encode({"answer": asked.answer, "evidence": evidence}).decode())

@@ -25,7 +25,7 @@ from wakeful.config import Settings
 from wakeful.dashboard import Dashboard, Live
 from wakeful.events import Cursor, Observation, Session, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, Thinker
 from wakeful.sources import SourceHealth, run_sources
 
@@ -135,7 +135,7 @@ class _Run:
             mind = Mind(
                 journal,
                 thinker,
-                Recall(index),
+                Recall(Memory(journal, index)),
                 attention=AttentionSettings(
                     thoughts_per_hour=settings.attention.thoughts_per_hour,
                     tokens_per_hour=settings.attention.tokens_per_hour,

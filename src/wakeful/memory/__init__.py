@@ -1,5 +1,24 @@
-"""What comes back to mind? Earlier thoughts that speak of the same things, found in the journal's full text."""
+"""What comes back to mind? What was seen, thought and said, found by words and by meaning, and tidied slowly."""
 
-from wakeful.memory.recall import Recall, cue
+from wakeful.memory.embedding import Embedder, ServerEmbedder, embedder_of
+from wakeful.memory.memory import Memory, Note, Time
+from wakeful.memory.periods import Period, period_in
+from wakeful.memory.recall import Recall
+from wakeful.memory.recalled import Recalled
+from wakeful.memory.vectors import Vectors
+from wakeful.memory.words import cue
 
-__all__ = ["Recall", "cue"]
+__all__ = [
+    "Embedder",
+    "Memory",
+    "Note",
+    "Period",
+    "Recall",
+    "Recalled",
+    "ServerEmbedder",
+    "Time",
+    "Vectors",
+    "cue",
+    "embedder_of",
+    "period_in",
+]
