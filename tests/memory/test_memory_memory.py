@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import WordEmbedder, opened
+from memory_parts import WordEmbedder, opened
 
 from wakeful.events import Observation, Remembered, Salience
 from wakeful.memory import Memory, Note
