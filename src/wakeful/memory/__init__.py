@@ -1,6 +1,7 @@
 """What comes back to mind? What was seen, thought and said, found by words and by meaning, and tidied slowly."""
 
 from wakeful.memory.embedding import Embedder, ServerEmbedder, embedder_of
+from wakeful.memory.forget import forget, that_must_go
 from wakeful.memory.memory import Memory, Note, Time
 from wakeful.memory.periods import Period, period_in
 from wakeful.memory.recall import Recall
@@ -20,5 +21,7 @@ __all__ = [
     "Vectors",
     "cue",
     "embedder_of",
+    "forget",
     "period_in",
+    "that_must_go",
 ]
