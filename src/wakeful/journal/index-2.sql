@@ -35,6 +35,12 @@ CREATE TABLE superseded (
     by_seq INTEGER NOT NULL
 ) STRICT;
 
+-- The newest fact about each thing.
+CREATE TABLE about (
+    name TEXT PRIMARY KEY,
+    seq  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What there is of each kind and source, since the journal began.
 CREATE TABLE tally (
     kind     TEXT NOT NULL,

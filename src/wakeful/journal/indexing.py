@@ -63,6 +63,7 @@ def add(db: sqlite3.Connection, begin: Cursor, entries: list[Entry]) -> None:
     superseded = [
         (e.event.supersedes, e.seq) for e in entries if isinstance(e.event, Remembered) and e.event.supersedes
     ]
+    facts = [(e.event.about, e.seq) for e in entries if isinstance(e.event, Remembered) and e.event.form == "fact"]
     with transaction(db):
         if place(db)[0] != begin:
             return
@@ -72,6 +73,7 @@ def add(db: sqlite3.Connection, begin: Cursor, entries: list[Entry]) -> None:
             db.executemany(f"INSERT INTO {table} (rowid, body) VALUES (?, ?)", rows)  # noqa: S608
         db.executemany("INSERT OR REPLACE INTO salience VALUES (?, ?)", saliences)
         db.executemany("INSERT OR REPLACE INTO superseded VALUES (?, ?)", superseded)
+        db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", [each for each in facts if each[0]])
         db.executemany(_COUNT, [(*name, *counts) for name, counts in tallies.items()])
         db.execute("UPDATE place SET cursor = ?, indexed = indexed + ?", (entries[-1].cursor, len(entries)))
 
@@ -93,6 +95,7 @@ def forget(db: sqlite3.Connection, entries: Collection[Entry]) -> None:
                 statement = f"INSERT INTO {table} ({table}, rowid, body) VALUES ('delete', ?, ?)"  # noqa: S608
                 db.execute(statement, (entry.seq, _words(entry)))
             db.execute("DELETE FROM salience WHERE seq = ?", (entry.seq,))
+            db.execute("DELETE FROM about WHERE seq = ?", (entry.seq,))
             db.execute("DELETE FROM superseded WHERE seq = ? OR by_seq = ?", (entry.seq, entry.seq))
     for table in (search.SEEN, search.SAID):  # only a full merge takes deleted words out of the segments
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608
@@ -109,6 +112,12 @@ def marks(db: sqlite3.Connection, seqs: Collection[int]) -> dict[int, Mark]:
         "GROUP BY seq"
     )
     return {seq: Mark(salience, by_seq) for seq, salience, by_seq in rows}
+
+
+def newest_about(db: sqlite3.Connection, about: str) -> int:
+    """The newest fact about this, 0 for none."""
+    row = db.execute("SELECT seq FROM about WHERE name = ?", (about,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def neighbours(db: sqlite3.Connection, seq: int, count: int) -> list[int]:

@@ -49,18 +49,22 @@ class ServerEmbedder:
         return await self.client.embeddings.create([before + text[:MAX_CHARS] for text in texts], model=self.model)
 
 
-async def embedder_of(client: AsyncLMStudioClient, wanted: str = "") -> ServerEmbedder | None:
-    """The server's embedding model (a loaded one first), None where it has none or does not answer.
+async def embedder_of(
+    client: AsyncLMStudioClient, *, prefer: str = "", may_load: bool = False
+) -> ServerEmbedder | None:
+    """The server's embedding model that is in memory, None where there is none or the server does not answer.
 
-    wanted: a model's key, "" for any
+    prefer: the one to take where there are several, since the vectors that are there are its
+    may_load: whether a model may be taken that is not in memory; the first request loads it, and what the server
+        pushes out for that is the server's choice
     """
     try:
         models = await client.list_models()
     except LMStudioError:
         return None
-    fitting = [model for model in models if model.kind == "embedding" and wanted in ("", model.key, model.id)]
+    fitting = [model for model in models if model.kind == "embedding" and (may_load or model.state != "not_loaded")]
     if not fitting:
         return None
-    chosen = min(fitting, key=lambda model: model.state != "loaded")
+    chosen = min(fitting, key=lambda model: (model.state == "not_loaded", prefer not in (model.key, model.id)))
     prefixes = next((both for part, both in _PREFIXES.items() if part in chosen.key.casefold()), ("", ""))
     return ServerEmbedder(client, chosen.id, prefixes)

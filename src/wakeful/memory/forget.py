@@ -9,6 +9,7 @@ from wakeful.events import (
     Forgotten,
     Observation,
     Salience,
+    SelfModel,
     Summary,
     Thought,
     encode,
@@ -88,6 +89,8 @@ def _rests_on(entry: Entry, going: dict[int, Entry], cycles: set[str]) -> bool:
 def _pieces(entry: Entry) -> set[str]:
     """Pieces of an entry's text by which a quotation is known."""
     event = entry.event
+    if isinstance(event, SelfModel):  # its versions share their other lines
+        return set()
     text = event.text if isinstance(event, Observation) else event.body
     lines = (" ".join(line.split())[:_PIECE] for line in text.splitlines())
     return {line for line in lines if len(line) >= _SHORTEST}

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wakeful.events import MemoryForm, Provenance, Remembered
+import msgspec
+
+from wakeful.events import Entry, MemoryForm, Provenance, Remembered
 from wakeful.journal import Journal, JournalIndex, indexing
 from wakeful.journal.search import Within
 from wakeful.memory.embedding import Embedder
 from wakeful.memory.finding import Finder, Found
 from wakeful.memory.follow import Follower
 from wakeful.memory.fusion import alike, fingerprint, weight
+from wakeful.memory.hygiene import NotLearnt, against
 from wakeful.memory.periods import period_in
 from wakeful.memory.recalled import Recalled
 from wakeful.memory.vectors import Vectors
@@ -125,15 +128,31 @@ class Memory:
         time: when it happened, None for now; source: whom it comes from; about: what it is about, in words that
             do not change
         importance, confidence: in [0, 1]; evidence: ids of what it rests on
-        Raises ValueError for an empty text or a number outside its range, and JournalError.
+        Raises ValueError for an empty text or a number outside its range, NotLearnt for what a model said and its
+        evidence does not bear out, and for what was recalled or prompted; and JournalError.
         """
         note = Note(text, time, source, kind, about, importance, confidence, tuple(evidence), provenance)
         return (await self.add_all([note]))[0]
 
     async def add_all(self, notes: Sequence[Note]) -> list[int]:
-        """The same for many at once, all or none of them."""
+        """The same for many at once, all or none of them. A fact supersedes the one that was held about the same."""
         now_ns = self._now_ns()
-        return [entry.seq for entry in await self.journal.append([_remembered(note, now_ns) for note in notes])]
+        for note in notes:
+            if note.provenance not in ("observed", "user"):
+                why = against(note.text, note.provenance, await self.journal.get(note.evidence))
+                if why:
+                    raise NotLearnt(why)
+        events = [_remembered(note, now_ns) for note in notes]
+        for at, event in enumerate(events):
+            if event.form == "fact" and event.about and (old := await self.newest_about(event.about)):
+                events[at] = msgspec.structs.replace(event, supersedes=old.seq)
+        return [entry.seq for entry in await self.journal.append(events)]
+
+    async def newest_about(self, about: str) -> Entry | None:
+        """The fact that is held about something now, None where there is none."""
+        seq = await self.index.look_up(lambda db: indexing.newest_about(db, about))
+        found = await self.journal.get([seq]) if seq else []
+        return found[0] if found else None
 
     async def recall(
         self,

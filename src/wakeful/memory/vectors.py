@@ -82,6 +82,10 @@ class Vectors:
         """
         return await self._in_thread(lambda db: self._search(db, model, query, limit, only))
 
+    async def model(self) -> str:
+        """Whose vectors these are, "" where there are none yet."""
+        return await self._in_thread(lambda db: str(db.execute("SELECT model FROM place").fetchone()[0]))
+
     async def count(self) -> int:
         """How many vectors there are."""
         return await self._in_thread(lambda db: int(db.execute("SELECT count(*) FROM code").fetchone()[0]))
