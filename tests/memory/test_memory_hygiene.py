@@ -91,7 +91,9 @@ async def test_the_self_model_changes_by_patches_and_goes_back(memory: Memory) -
     journal = memory.journal
     first = await revise(journal, Patch(add=("The user sleeps from 23 to 7.",)), now_ns=1)
     basis = await seen(memory, "cron: backup took 40 minutes")
-    wanted = patch_of("+ The backup takes 40 minutes.\n- The user sleeps from 23 to 7.", why="learnt", evidence=(basis,))
+    wanted = patch_of(
+        "+ The backup takes 40 minutes.\n- The user sleeps from 23 to 7.", why="learnt", evidence=(basis,)
+    )
     second = await revise(journal, wanted, now_ns=2)
     assert second.text == "The backup takes 40 minutes."
     third = await roll_back(journal, 1, now_ns=3)
@@ -119,9 +121,13 @@ async def test_a_patch_that_does_not_stand_the_review_changes_nothing(memory: Me
 
 
 async def test_the_self_model_never_outgrows_its_bound(memory: Memory) -> None:
-    with pytest.raises(NotLearnt, match="are the most"):
-        for number in range(100):
+    refused = 0
+    for number in range(30):
+        try:
             await revise(memory.journal, Patch(add=(f"{number:03d} " + "x" * 200,)), now_ns=number)
+        except NotLearnt as error:
+            refused += "are the most" in error.why
+    assert refused > 10
     assert all(len(each.text) <= MAX_CHARS for each in await versions(memory.journal))
 
 

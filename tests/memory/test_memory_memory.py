@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from memory_parts import WordEmbedder, opened
 
+from wakeful.engine.testing import LMStudioServer
 from wakeful.events import Observation, Remembered, Salience
-from wakeful.memory import Memory, Note
+from wakeful.lmstudio import AsyncLMStudioClient
+from wakeful.memory import Memory, Note, embedder_of
 
 NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9
@@ -182,3 +184,20 @@ async def test_a_damaged_file_of_vectors_is_built_anew(tmp_path: Path) -> None:
             await memory.caught_up()
         await memory.caught_up()
         assert (await texts(memory, "automobile")) == ["Ada bought a car"]
+
+
+async def test_the_server_s_embedding_model_is_used(tmp_path: Path, lmstudio_server: LMStudioServer) -> None:
+    async with AsyncLMStudioClient(lmstudio_server.url) as client:
+        embedder = await embedder_of(client)
+        assert embedder is not None
+        async with Memory.open(tmp_path, embedder=embedder) as memory:
+            wanted = await memory.add("the printer is on the second floor")
+            async with asyncio.timeout(10):  # embedded in the background
+                while not await memory.vectors.count():  # type: ignore[union-attr]
+                    await asyncio.sleep(0.01)
+            [found] = await memory.recall("the printer is on the second floor", 1)
+            assert found.id == wanted
+            assert "vectors #1 (cosine 1.00)" in found.reasons
+            assert memory.says == "by words and by meaning (scripted-embedding)"
+    async with AsyncLMStudioClient("http://127.0.0.1:1") as nobody:
+        assert await embedder_of(nobody) is None

@@ -1,6 +1,8 @@
 """What comes back to mind? What was seen, thought and said, found by words and by meaning, and tidied slowly."""
 
 from wakeful.memory.audit import Audit, audit
+from wakeful.memory.claims import Claims
+from wakeful.memory.consolidate import Consolidation
 from wakeful.memory.embedding import Embedder, ServerEmbedder, embedder_of
 from wakeful.memory.exchange import UnreadableMemory, export, take_in
 from wakeful.memory.forget import forget, that_must_go
@@ -15,6 +17,8 @@ from wakeful.memory.words import cue
 
 __all__ = [
     "Audit",
+    "Claims",
+    "Consolidation",
     "Embedder",
     "Memory",
     "NotLearnt",

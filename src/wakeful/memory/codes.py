@@ -34,7 +34,8 @@ class Codes:
         self.last_id = 0
         self._np = numpy()
         self._words = (dims + 63) // 64
-        self._chunks: list[Any] = []  # of (words, vectors) each, so that a word of all vectors lies together
+        self._sketches: list[Any] = []  # of (words, vectors) each, so that a word of all vectors lies together
+        self._rows: list[Any] = []  # of (vectors, words) each, so that all words of a vector do
         self._ids: list[Any] = []
         self._seqs: list[Any] = []
         self._count = 0
@@ -51,11 +52,13 @@ class Codes:
         while done < len(rows):
             at = self._count % _CHUNK
             if at == 0:
-                self._chunks.append(np.empty((self._words, _CHUNK), np.uint64))
+                self._sketches.append(np.empty((min(_SKETCH_WORDS, self._words), _CHUNK), np.uint64))
+                self._rows.append(np.empty((_CHUNK, self._words), np.uint64))
                 self._ids.append(np.empty(_CHUNK, np.int64))
                 self._seqs.append(np.empty(_CHUNK, np.int64))
             size = min(_CHUNK - at, len(rows) - done)
-            self._chunks[-1][:, at : at + size] = rows[done : done + size].T
+            self._sketches[-1][:, at : at + size] = rows[done : done + size, :_SKETCH_WORDS].T
+            self._rows[-1][at : at + size] = rows[done : done + size]
             self._ids[-1][at : at + size] = ids[done : done + size]
             self._seqs[-1][at : at + size] = seqs[done : done + size]
             self._count += size
@@ -99,7 +102,7 @@ class Codes:
         np = self._np
         distances = np.empty(self._count, np.uint8)
         differing, bits = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK, np.uint8)
-        for number, chunk in enumerate(self._chunks):
+        for number, chunk in enumerate(self._sketches):
             size = self._size(number)
             here = distances[number * _CHUNK : number * _CHUNK + size]
             for at, word in enumerate(words):
@@ -118,13 +121,13 @@ class Codes:
         np = self._np
         ids = np.empty(len(places), np.int64)
         distances = np.empty(len(places), np.uint16)
-        for number, chunk in enumerate(self._chunks):
+        for number, rows in enumerate(self._rows):
             begin, end = np.searchsorted(places, (number * _CHUNK, (number + 1) * _CHUNK))
             if begin == end:
                 continue
             here = places[begin:end] - number * _CHUNK
-            differing = np.bitwise_count(chunk[:, here] ^ code[:, None])
-            distances[begin:end] = differing.sum(axis=0, dtype=np.uint16)
+            differing = np.bitwise_count(rows.take(here, axis=0) ^ code)
+            distances[begin:end] = differing.sum(axis=1, dtype=np.uint16)
             ids[begin:end] = self._ids[number][here]
         if len(ids) <= limit:
             return ids
