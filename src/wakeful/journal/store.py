@@ -115,15 +115,18 @@ class Journal:
         max_age_s: float = math.inf,
         max_bytes: float = math.inf,
         consumers: Collection[str],
+        thin: Sequence[retention.Thin] = (),
         now_ns: Callable[[], int] = time.time_ns,
     ) -> int:
         """Drops what is older than `max_age_s`, and then the oldest until the file holds at most `max_bytes`.
+
+        thin: what goes before its time, since something shorter stands for it
 
         Only observations and scores are ever dropped, and of them neither what one of `consumers` has not
         consumed yet nor what a thought, notification or answer cites. Returns how many events went; none
         where a consumer never moved, or none is named.
         """
-        limits = retention.Limits(now_ns() - max_age_s * 1e9, max_bytes)
+        limits = retention.Limits(now_ns() - max_age_s * 1e9, max_bytes, tuple(thin))
         consumed = min([seq_of(await self.cursor(name)) for name in consumers], default=0)
         cited = await self._readers.run(retention.cited)
         sweep = retention.Sweep(limits, consumed, cited)

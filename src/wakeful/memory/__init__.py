@@ -5,6 +5,7 @@ from wakeful.memory.claims import Claims
 from wakeful.memory.consolidate import Consolidation
 from wakeful.memory.embedding import Embedder, ServerEmbedder, embedder_of
 from wakeful.memory.exchange import UnreadableMemory, export, take_in
+from wakeful.memory.figures import RollUp
 from wakeful.memory.forget import forget, that_must_go
 from wakeful.memory.hygiene import NotLearnt
 from wakeful.memory.memory import Memory, Note, Time
@@ -27,6 +28,7 @@ __all__ = [
     "Period",
     "Recall",
     "Recalled",
+    "RollUp",
     "ServerEmbedder",
     "Time",
     "UnreadableMemory",

@@ -21,6 +21,7 @@ MAX_TOKENS: dict[Span, int] = {"hour": 120, "day": 250, "week": 400}
 """How long an episode may be."""
 
 _KINDS = ("memory", "thought", "notification", "set_aside", "health", "question", "answer")
+_BACK_DAYS: dict[Span, int] = {"hour": 8, "day": 40, "week": 400}  # so that a long past keeps no model busy
 _EVIDENCE = 60
 _PAGE = 2000
 _CLOSED_S = 120.0  # after its end a period may still get an entry that was being written
@@ -38,7 +39,7 @@ class Told:
 
 async def untold(journal: Journal, span: Span, now_ns: int) -> list[Told]:
     """The periods that have ended and have no episode yet, oldest first, without those in which nothing was told."""
-    since_ns = await _told_until(journal, span)
+    since_ns = max(await _told_until(journal, span), now_ns - _BACK_DAYS[span] * 86_400 * 10**9)
     until_ns = period(span, now_ns - int(_CLOSED_S * 1e9))[0]
     if until_ns <= since_ns:
         return []

@@ -94,8 +94,9 @@ class Finder:
         kinds = [kind for kind in NOTABLE_KINDS if not within.kinds or kind in within.kinds]
         said: list[Entry] = []
         if kinds:
-            period = {"since_ns": within.since_ns, "until_ns": within.until_ns}
-            said = await self._journal.read(kinds=kinds, limit=limit, newest_first=True, **period)
+            said = await self._journal.read(
+                kinds=kinds, since_ns=within.since_ns, until_ns=within.until_ns, limit=limit, newest_first=True
+            )
         said = [entry for entry in said if not within.sources or entry.event.origin in within.sources]
         seqs = await self._index.look_up(lambda db: indexing.most_salient(db, within, limit))
         strongest = {entry.seq: entry for entry in await self._journal.get(seqs)}

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from array import array
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from wakeful.events import Cursor, Observation, Salience
@@ -66,7 +68,9 @@ class Follower:
                 if isinstance(entry.event, Observation) and entry.event.form != "metrics":
                     texts[entry.seq] = entry.event.body
             told = {seq: text for seq, text in texts.items() if text.strip()}
-            vectors = await self.embedder.embed(list(told.values()), query=False) if told else []
+            vectors: Sequence[array[float]] = []
+            if told:
+                vectors = await self.embedder.embed(list(told.values()), query=False)
             await self.vectors.add(self.embedder.model, list(told), vectors, place, entries[-1].cursor)
             if polite:
                 await asyncio.sleep(time.monotonic() - begun_s)
