@@ -25,7 +25,8 @@ STATE = "figures"
 """The name under which the journal keeps how far this has come."""
 
 _CLOSED_NS = 120 * 10**9  # after its end a period may still get a measurement that was being written
-_PAGE = 2000
+_PAGE = 20_000
+_SHORTEST_NS = 10**9
 _SHARES = (0.05, 0.5, 0.95)
 
 
@@ -91,11 +92,13 @@ class RollUp:
     async def _figures(self, spans: Sequence[Span], since_ns: int, until_ns: int) -> list[Figures]:
         """The figures of all sources in these spans, within a whole hour or day."""
         values: dict[tuple[str, Span, int], list[dict[str, float]]] = {}
-        at_ns = since_ns
+        at_ns, length_ns = since_ns, until_ns - since_ns
         while at_ns < until_ns:
-            # A tenth at a time: a noisy log may fill hours with more than should be held at once.
-            end_ns = min(until_ns, at_ns + max(LENGTH_NS["minute"], (until_ns - since_ns) // 12))
-            found = await self._journal.read(kinds=("observation",), since_ns=at_ns, until_ns=end_ns, limit=50 * _PAGE)
+            end_ns = min(until_ns, at_ns + length_ns)
+            found = await self._journal.read(kinds=("observation",), since_ns=at_ns, until_ns=end_ns, limit=_PAGE)
+            if len(found) == _PAGE and length_ns > _SHORTEST_NS:  # a noisy log; not all of it at once
+                length_ns //= 2
+                continue
             for entry in found:
                 event = entry.event
                 if isinstance(event, Observation) and event.form == "metrics" and event.values:
