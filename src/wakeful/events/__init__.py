@@ -24,6 +24,7 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
+from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
 from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
 from wakeful.events.words import (
     SEVERITIES,
@@ -48,6 +49,8 @@ __all__ = [
     "Entry",
     "Event",
     "Feedback",
+    "Figures",
+    "Forgotten",
     "Form",
     "Gravity",
     "Health",
@@ -55,6 +58,7 @@ __all__ = [
     "Intention",
     "IntentionForm",
     "IntentionMet",
+    "MemoryForm",
     "Notification",
     "Observation",
     "Outcome",
@@ -63,7 +67,9 @@ __all__ = [
     "Provenance",
     "Question",
     "Quiet",
+    "Remembered",
     "Salience",
+    "SelfModel",
     "Session",
     "SetAside",
     "Severity",
