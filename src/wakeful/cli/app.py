@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import wakeful
-from wakeful.cli import attention
+from wakeful.cli import acting, attention
 from wakeful.cli.exits import guarded
 from wakeful.cli.options import ConfigOption, HomeOption
 from wakeful.cli.times import when
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(attention.app, name="attention")
+app.add_typer(acting.app)
 
 
 class Use(StrEnum):

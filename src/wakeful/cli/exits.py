@@ -51,6 +51,7 @@ def _code(error: WakefulError) -> int:
         "wakeful.dashboard": PORT,
         "wakeful.cli.ports": PORT,
         "wakeful.mind": MODEL,
+        "wakeful.actions": USAGE,
     }
     for cls in type(error).__mro__:
         for room, code in rooms.items():

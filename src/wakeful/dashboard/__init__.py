@@ -1,5 +1,6 @@
 """What does a person see? One page over the journal, live, for this machine only unless told otherwise."""
 
+from wakeful.dashboard.approvals import ApprovalRoutes
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
@@ -7,6 +8,7 @@ from wakeful.dashboard.live import Live, SourceStatus, Status
 from wakeful.dashboard.server import Dashboard
 
 __all__ = [
+    "ApprovalRoutes",
     "Dashboard",
     "DashboardError",
     "Hook",

@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 
+from wakeful.dashboard.approvals import ApprovalRoutes
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
 from wakeful.dashboard.hooks import Hook, Hooks
@@ -29,12 +30,17 @@ SHOWN_KINDS = (
     "action_result",
     "question",
     "answer",
+    "approval_requested",
+    "approval_decided",
+    "approval_expired",
+    "brake",
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
 
 _FILES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
+    "/approvals.js": ("approvals.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
@@ -46,6 +52,7 @@ class Dashboard:
 
     host, port: where it listens; port 0 takes any free one. token: needed unless host is this machine itself
     hooks: what takes the posts of other programs
+    approvals: what waits for the person's yes, and the token with which the page may say it
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
 
@@ -58,6 +65,7 @@ class Dashboard:
         port: int = 8765,
         token: str = "",
         hooks: Sequence[Hook] = (),
+        approvals: ApprovalRoutes | None = None,
     ) -> None:
         self._journal = journal
         self._live = live
@@ -65,6 +73,7 @@ class Dashboard:
         self._port = port
         self._token = token
         self._hooks = Hooks(hooks)
+        self._approvals = approvals
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -83,6 +92,10 @@ class Dashboard:
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
         self._hooks.add_to(app)
+        if self._approvals is not None:
+            self._approvals.add_to(app)
+        else:
+            app.router.add_get("/api/approvals", _none)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -174,6 +187,10 @@ class Dashboard:
                 task.cancel()
             await asyncio.wait(tasks)
         return response
+
+
+async def _none(_: web.Request) -> web.Response:
+    return _json(b"[]")
 
 
 def _entry(entry: Entry) -> bytes:

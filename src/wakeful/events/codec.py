@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from wakeful.events import model
+from wakeful.events import acting, model
 from wakeful.events.model import Event
 
 _encoder = msgspec.json.Encoder()
+_MODULES = (model, acting)
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
@@ -23,7 +24,7 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 @cache
 def _kinds() -> dict[str, type[Event]]:
-    return {kind_of(cls): cls for cls in vars(model).values() if _is_kind(cls)}
+    return {kind_of(cls): cls for module in _MODULES for cls in vars(module).values() if _is_kind(cls)}
 
 
 @cache

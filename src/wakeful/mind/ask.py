@@ -40,9 +40,11 @@ async def ask(
     *,
     now_ns: Callable[[], int] = time.time_ns,
     on_text: OnText | None = None,
+    keep: bool = True,
 ) -> Asked:
     """Answers a question from what the journal holds on it, and journals both.
 
+    keep: False journals nothing: what another program asks is no word of the user
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
     begun_ns = now_ns()
@@ -61,16 +63,17 @@ async def ask(
     offered = {entry.seq: entry for entry in entries}
     cited = dict.fromkeys(int(each.removeprefix("#")) for each in answered.value.evidence)
     used = tuple(offered[seq] for seq in cited if seq in offered)
-    [stored] = await journal.append([asked])
+    stored = await journal.append([asked]) if keep else []
     answer = Answer(
         at_ns=now_ns(),
-        question=stored.seq,
+        question=stored[0].seq if stored else 0,
         text=answered.value.answer,
         evidence=tuple(entry.seq for entry in used),
         model=answered.results[-1].model or thinker.facts.name,
         pilot=thinker.facts.pilot,
     )
-    await journal.append([answer])
+    if keep:
+        await journal.append([answer])
     return Asked(answer=answer, used=used)
 
 

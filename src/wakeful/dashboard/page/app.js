@@ -1,4 +1,5 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
+import { approvals } from "./approvals.js";
 import { ago, el, metric, number, plain, spark, time, when } from "./draw.js";
 
 const MAX_SHOWN = 200;
@@ -67,6 +68,7 @@ function card(entry) {
     case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
+    case "brake": return plainCard(entry, "warning", event.on ? "acting is paused" : "it may act again", event.why);
     case "session": return plainCard(entry, "info", event.state, event.text);
     default: return null;
   }
@@ -111,6 +113,7 @@ function evidence(seqs, cost = "") {
 function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
+  if (entry.event.kind.startsWith("approval_") || entry.event.kind === "action_result") approvals();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
@@ -155,4 +158,6 @@ for (const entry of past) add(entry, false);
 const last = past.find((entry) => entry.event.kind === "quiet");
 if (last) quiet(last.event);
 follow();
+approvals();
 setInterval(facts, 10_000);
+setInterval(approvals, 30_000);
