@@ -367,12 +367,16 @@ class Quiet(Event, frozen=True, kw_only=True, tag="quiet"):
 
 
 class Summary(Event, frozen=True, kw_only=True, tag="summary"):
-    """What left the prompt, in short; `by_model` is false for an extractive stand-in."""
+    """What left the prompt, in short; `by_model` is false for an extractive stand-in.
+
+    earlier: what the prompt then said of all that had left it, a line each, so that it goes on with the same bytes
+    """
 
     text: str
     from_seq: int
     to_seq: int
     by_model: bool = False
+    earlier: tuple[str, ...] = ()
     provenance: Provenance = "model"
 
     @property

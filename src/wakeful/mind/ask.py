@@ -12,7 +12,7 @@ from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind.prompt import ASK, prompt
 from wakeful.mind.schema import AskReply, ask_schema
-from wakeful.mind.thinker import OnText, Thinker
+from wakeful.mind.thinker import Messages, OnText, Thinker
 
 _NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
 _DAY_S = 86400.0
@@ -51,11 +51,9 @@ async def ask(
     asked = Question(at_ns=begun_ns, text=text)
     entries = await _entries(asked, journal, recall)
     rules = prompt(ASK)
-    estimate = TokenEstimate()
-    room = thinker.facts.context_tokens - thinker.answer_tokens - estimate.message_tokens(rules)
-    entries = _that_fit(text, entries, estimate, room, begun_ns)
+    entries, messages = await _laid_out(text, entries, rules, thinker, begun_ns)
     answered = await thinker.ask(
-        [("system", rules), ("user", question(text, entries, now_ns=begun_ns))],
+        messages,
         AskReply,
         ask_schema([cite(entry.seq) for entry in entries], short=thinker.facts.pilot),
         on_text=on_text,
@@ -113,6 +111,22 @@ async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[En
         for entry in unique.values()
         if not (entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told)
     ]
+
+
+async def _laid_out(
+    text: str, entries: list[Entry], rules: str, thinker: Thinker, now_ns: int
+) -> tuple[list[Entry], Messages]:
+    """A prompt that fits by the model's own count, where it can be asked, and the entries that it shows."""
+    estimate = TokenEstimate()
+    limit = thinker.facts.context_tokens - thinker.answer_tokens
+    room = limit - estimate.message_tokens(rules)
+    while True:
+        fitting = _that_fit(text, entries, estimate, room, now_ns)
+        messages: Messages = [("system", rules), ("user", question(text, fitting, now_ns=now_ns))]
+        tokens = await thinker.count(messages)
+        if tokens is None or tokens <= limit or not fitting:
+            return fitting, messages
+        room -= max(tokens - limit, room // 8)
 
 
 def _that_fit(text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int) -> list[Entry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wakeful.attention import AttentionSettings
-from wakeful.context import Seen
+from wakeful.context import Room, Seen
 from wakeful.events import (
     Cursor,
     Entry,
@@ -134,6 +134,11 @@ class Mind:
     def facts(self) -> ModelFacts:
         """Which model thinks."""
         return self._thinker.facts
+
+    @property
+    def room(self) -> Room:
+        """What the model's context is taken up by."""
+        return self._conversation.room
 
     @property
     def busy(self) -> bool:
