@@ -132,7 +132,7 @@ def _meant(name: str, known: Mapping[str, Any], prefix: str, title: str) -> str:
 
 
 def _allowed(kind: Any) -> str:
-    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType, dict) else (kind,)
     choices = [str(choice) for part in parts for choice in get_args(part) if isinstance(choice, str)]
     if bool in parts:
         choices = ["true", "false"]
