@@ -18,6 +18,8 @@ from wakeful.events import (
 )
 from wakeful.journal import Journal
 
+ANYTHING = {"type": "object"}
+
 
 def restarts(_: Mapping[str, Any]) -> str:
     return "systemctl restart nginx"
@@ -117,9 +119,9 @@ async def test_a_yes_to_something_else_counts_for_nothing(tmp_path: Path) -> Non
 
 
 async def test_an_approval_outlives_a_restart_but_not_other_settings(tmp_path: Path) -> None:
-    before = Counted("mend", show=restarts)
+    before = Counted("mend", show=restarts, parameters=ANYTHING)
     async with acting(tmp_path, [before.tool]) as journal:
-        await journal.append([request("a", "mend"), request("b", "mend")])
+        await journal.append([request("a", "mend", x=1), request("b", "mend", x=2)])
         asked = await until(journal, ApprovalRequested, 2)
     async with await Journal.open(tmp_path / "journal.db") as journal:
         await Approvals(journal).decide(asked[0].digest, approve=True, by="terminal")
@@ -128,7 +130,7 @@ async def test_an_approval_outlives_a_restart_but_not_other_settings(tmp_path: P
         assert result.outcome == "done"
     async with await Journal.open(tmp_path / "journal.db") as journal:
         await Approvals(journal).decide(asked[1].digest, approve=True, by="terminal")
-    after = Counted("mend", show=stops)
+    after = Counted("mend", show=stops, parameters=ANYTHING)
     async with acting(tmp_path, [after.tool]) as journal:
         _, result = await results(journal, 2)
     assert result.outcome == "declined"
@@ -230,3 +232,14 @@ async def test_no_more_run_at_a_time_than_allowed(tmp_path: Path) -> None:
         found = await results(journal, 10)
     assert most == 2
     assert all(len(result.text) <= 103 for result in found)
+
+
+async def test_a_person_is_not_asked_for_the_same_twice_nor_for_too_much(tmp_path: Path) -> None:
+    async with acting(tmp_path, [Counted("mend", parameters=ANYTHING).tool]) as journal:
+        await journal.append([request("a", "mend", x=0)])
+        await until(journal, ApprovalRequested)
+        await journal.append([request("b", "mend", x=0), *(request(f"k{n}", "mend", x=n) for n in range(1, 12))])
+        found = {result.key: result.text for result in await results(journal, 3)}
+        assert len(await events(journal, ApprovalRequested)) == 10
+    assert "exactly this already" in found["b"]
+    assert sum("10 requests wait" in text for text in found.values()) == 2

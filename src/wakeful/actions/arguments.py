@@ -33,7 +33,7 @@ def read(tool: Tool, text: str) -> dict[str, Any]:
     if not wrong and tool.risk == "outside" and holds_secret(written(arguments)):
         wrong = "they hold what looks like a secret, which does not leave this machine"
     if wrong:
-        raise ArgumentsWrong(f"The arguments of {tool.name} can't be: {visible(wrong)[:400]}.")
+        raise ArgumentsWrong(f"The arguments of {tool.name} can't be: {visible(wrong)[:400].rstrip('.')}.")
     return arguments
 
 

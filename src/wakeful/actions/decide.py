@@ -16,6 +16,9 @@ from wakeful.events import ActionRequest
 MAX_BEGUN = 2
 """How often what only looks is begun, should the program die of it."""
 
+MAX_ASKED = 10
+"""Requests that may wait for a person: who is asked too often says yes without reading."""
+
 PAUSED = "acting is paused; `wakeful resume` ends that"
 
 
@@ -89,6 +92,11 @@ def _under_policy(
         if state.decided.digest != digest:  # the settings are others now, so that something else would run
             return Over("declined", f"it is not what you approved any more: {shown}")
         return Run(tool, given, shown)
+    asked = [each.asked for each in ledger.open.values() if each.waits and each.asked is not None]
+    if any((each.tool, each.arguments) == (tool.name, written) for each in asked):
+        return Over("declined", f"the user is being asked for exactly this already: {shown}")
+    if len(asked) >= MAX_ASKED:
+        return Over("declined", f"{MAX_ASKED} requests wait for the user already; more would not be read")
     return Ask(tool, written, shown, digest)
 
 

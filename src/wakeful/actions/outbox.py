@@ -57,7 +57,8 @@ class Outbox:
         self._low = self._claims = Cursor("")
         self._slots = asyncio.Semaphore(policy.limits.at_once)
         self._minds = asyncio.Semaphore(policy.limits.specialists_at_once)
-        self._reading, self._claiming, self._committing = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._reading, self._asking = asyncio.Lock(), asyncio.Lock()
+        self._claiming, self._committing = asyncio.Lock(), asyncio.Lock()
         self._changed = asyncio.Event()
         self._busy: set[str] = set()
         self._running: dict[str, asyncio.Task[str]] = {}
@@ -119,14 +120,20 @@ class Outbox:
         return self._minds if tool is not None and tool.speaks else self._slots
 
     async def _take_step(self, state: Open) -> None:
-        match next_step(state, self._tools, self._policy, self._ledger, self._now_ns()):
-            case Over() as over:
-                await self._conclude(state, over)
-            case Ask() as ask:
-                await self._ask(state, ask)
-            case Run() as run:
-                over = await self._claim(state, run) or await self._run(state, run)
-                await self._conclude(state, over, run)
+        step = self._next(state)
+        if isinstance(step, Ask):
+            async with self._asking:  # one at a time, so that each counts those before it
+                step = self._next(state)
+                if isinstance(step, Ask):
+                    await self._ask(state, step)
+        if isinstance(step, Over):
+            await self._conclude(state, step)
+        elif isinstance(step, Run):
+            over = await self._claim(state, step) or await self._run(state, step)
+            await self._conclude(state, over, step)
+
+    def _next(self, state: Open) -> Over | Ask | Run:
+        return next_step(state, self._tools, self._policy, self._ledger, self._now_ns())
 
     async def _ask(self, state: Open, ask: Ask) -> None:
         now_ns = self._now_ns()
@@ -223,9 +230,10 @@ class Outbox:
             Observation(
                 at_ns=result.at_ns,
                 source=f"action:{plain(result.tool)[:60]}",
-                form="text" if speaks else "output",
+                form="text" if speaks and done else "output",
                 text=result.text if done else f"{result.outcome}: {result.text}",
-                attrs={"exit_status": "0" if done else result.outcome, "key": result.key},
+                # what was not allowed is no failure of the machine, and nothing to be woken by
+                attrs={"exit_status": "1" if result.outcome == "failed" else "0", "key": result.key},
                 provenance="model" if speaks else "observed",
             )
         ]

@@ -96,7 +96,7 @@ class Specialists:
 
     async def _do(self, specialist: Specialist, call: Call) -> str:
         if self._client is None:
-            raise ToolFailed("There is no model yet.")
+            raise ToolFailed("There is no model that can do this: the pilot model can't, and no other answers yet.")
         offered = [
             _Offered(tool, self._ask_for(specialist, call))
             for tool in self._tools.offered

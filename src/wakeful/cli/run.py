@@ -152,7 +152,8 @@ class _Run:
         async with connected(settings, self._news, observers=observers_of(self._sources)) as model:
             thinker = model.thinker
             self._introduce(thinker)
-            acting.specialists.use(thinker.client, thinker.facts.name)
+            if not thinker.facts.pilot:  # which can think its own kind of thought and nothing else
+                acting.specialists.use(thinker.client, thinker.facts.name)
             mind = Mind(
                 journal,
                 thinker,
