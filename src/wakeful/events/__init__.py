@@ -1,5 +1,14 @@
 """What are the nouns? Everything that happens is one of these events, written once to the journal."""
 
+from wakeful.events.acting import (
+    Acknowledged,
+    ActionClaimed,
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    Brake,
+    Delivery,
+)
 from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
@@ -38,14 +47,21 @@ from wakeful.events.words import (
 
 __all__ = [
     "SEVERITIES",
+    "Acknowledged",
+    "ActionClaimed",
     "ActionRequest",
     "ActionResult",
     "ActionType",
     "Answer",
+    "ApprovalDecided",
+    "ApprovalExpired",
+    "ApprovalRequested",
+    "Brake",
     "Claim",
     "ClaimForm",
     "Comparison",
     "Cursor",
+    "Delivery",
     "Entry",
     "Event",
     "Feedback",

@@ -42,13 +42,17 @@ async def ask(
     *,
     now_ns: Callable[[], int] = time.time_ns,
     on_text: OnText | None = None,
+    keep: bool = True,
 ) -> Asked:
     """Answers a question from what the journal holds on it, and journals both.
 
+    keep: False journals nothing: what another program asks is no word of the user
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
     asked = Question(at_ns=now_ns(), text=text)
     written, used = await answer_to(asked, journal, recall, thinker, now_ns=now_ns, on_text=on_text)
+    if not keep:
+        return Asked(answer=written, used=used)
     [stored] = await journal.append([asked])
     answer = replace(written, question=stored.seq)
     await journal.append([answer])

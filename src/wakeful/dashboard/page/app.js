@@ -1,4 +1,5 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
+import { approvals } from "./approvals.js";
 import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
 import { heard, judge } from "./feedback.js";
 import { predictions } from "./predictions.js";
@@ -72,6 +73,7 @@ function card(entry) {
     case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
+    case "brake": return plainCard(entry, "warning", event.on ? "acting is paused" : "it may act again", event.why);
     case "session": return plainCard(entry, "info", event.state, event.text);
     default: return null;
   }
@@ -119,6 +121,7 @@ function add(entry, newest = true) {
   if (entry.event.kind === "quiet") return quiet(entry.event);
   if (entry.event.kind === "feedback") return heard(entry.event, newest);
   if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
+  if (entry.event.kind.startsWith("approval_") || entry.event.kind === "action_result") approvals();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
@@ -163,4 +166,6 @@ for (const entry of past) add(entry, false);
 const last = past.find((entry) => entry.event.kind === "quiet");
 if (last) quiet(last.event);
 follow();
+approvals();
 setInterval(facts, 10_000);
+setInterval(approvals, 30_000);
