@@ -31,7 +31,7 @@ from wakeful.events import (
 )
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, Usage
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Answered, Mind, MindSettings, ModelFacts, Thinker
 from wakeful.mind.cycle import Cycle, new_id
 from wakeful.mind.modes import Wake
@@ -172,7 +172,7 @@ async def measure(folder: Path) -> None:
         events = (await journal.stats()).events
         thinker = Instant(client, ModelFacts("m", 16_384, "LM Studio", "http://127.0.0.1:1"))
         settings = MindSettings(first_look=False)
-        mind = Mind(journal, thinker, Recall(index), attention=AttentionSettings(), settings=settings)
+        mind = Mind(journal, thinker, Recall(Memory(journal, index)), attention=AttentionSettings(), settings=settings)
         began_s = time.perf_counter()
         await mind._recover()
         print(f"  {events:,} events; taking up where the last run was: {time.perf_counter() - began_s:.2f} s")

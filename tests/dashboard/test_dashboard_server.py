@@ -33,6 +33,7 @@ async def get(http: aiohttp.ClientSession, url: str, **headers: str) -> tuple[in
         "/app.js",
         "/draw.js",
         "/predictions.js",
+        "/feedback.js",
         "/style.css",
         "/favicon.svg",
         "/api/status",

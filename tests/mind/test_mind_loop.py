@@ -27,7 +27,7 @@ from wakeful.events import (
 )
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 SETTINGS = MindSettings(first_look=False)
@@ -47,7 +47,7 @@ async def awake(
         facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url, pilot=pilot)
         thinker = Thinker(client, facts, answer_tokens=500)
         attention = AttentionSettings(thoughts_per_hour=36_000)
-        mind = Mind(journal, thinker, Recall(index), attention=attention, settings=settings, **more)
+        mind = Mind(journal, thinker, Recall(Memory(journal, index)), attention=attention, settings=settings, **more)
         running = asyncio.create_task(mind.run())
         try:
             yield mind, journal

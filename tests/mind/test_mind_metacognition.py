@@ -1,6 +1,7 @@
 """How well the mind does, in numbers, and what it changes about itself because of them."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +145,7 @@ IDLE_ONES: tuple[WakeReason, ...] = ("idle",)
 
 
 def measured(led: float = 0.5, repeated: float = 0.0, thoughts: int = LEAST_THOUGHTS) -> Vitals:
-    blank = figures()
-    return Vitals(
-        **{name: getattr(blank, name) for name in blank.__slots__}
-        | {"led": led, "repeated": repeated, "thoughts": thoughts}
-    )
+    return replace(figures(), led=led, repeated=repeated, thoughts=thoughts)
 
 
 def learn(tuning: Tuning, made: list[Event], seq: int) -> None:

@@ -13,7 +13,7 @@ from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.context import as_data, entry_line
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Asked, ask, through_mind
 
 
@@ -54,4 +54,4 @@ async def _by_itself(settings: Settings, home: Path, question: str, journal: Jou
         connected(settings, waiting.print, running=find(home)) as model,
     ):
         with waiting.status("thinking"):
-            return await ask(question, journal, Recall(index), model.thinker)
+            return await ask(question, journal, Recall(Memory(journal, index)), model.thinker)

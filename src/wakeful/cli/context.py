@@ -9,7 +9,7 @@ from wakeful.cli.model import connected
 from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Part, Preview, preview
 
 _BAR_WIDTH = 60
@@ -27,7 +27,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
         shown = await preview(
             journal,
             model.thinker,
-            Recall(index),
+            Recall(Memory(journal, index)),
             stance=settings.thinking.stance,
             prompt=settings.thinking.prompt,
         )

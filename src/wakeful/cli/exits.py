@@ -53,6 +53,7 @@ def _code(error: WakefulError) -> int:
         "wakeful.mind.prompt": SETTINGS,
         "wakeful.mind.intentions": USAGE,
         "wakeful.mind": MODEL,
+        "wakeful.actions": USAGE,
     }
     for cls in type(error).__mro__:
         for room, code in rooms.items():

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from wakeful.config.acting import ActionsSection, NotifySection
 from wakeful.config.kinds import Ends, Port, Seconds, SecondsOrNever, Text, Tokens
 from wakeful.config.sources import SourceSettings
 
@@ -87,12 +88,6 @@ class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
     token: str = ""
 
 
-class NotifySection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Of what you are told: the mildest severity."""
-
-    least: Literal["info", "warning", "critical"] = "warning"
-
-
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. sources: of the `[[source]]` tables; default_sources: whether the usual ones come as well."""
 
@@ -103,6 +98,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSection = JournalSection()
     page: PageSection = PageSection()
     notify: NotifySection = NotifySection()
+    actions: ActionsSection = ActionsSection()
     source: list[SourceSettings] = field(default_factory=list[SourceSettings])
     default_sources: bool | None = None
 

@@ -1,5 +1,14 @@
 """What are the nouns? Everything that happens is one of these events, written once to the journal."""
 
+from wakeful.events.acting import (
+    Acknowledged,
+    ActionClaimed,
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    Brake,
+    Delivery,
+)
 from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
@@ -24,6 +33,7 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
+from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
 from wakeful.events.thinking import (
     Intention,
     IntentionForm,
@@ -45,17 +55,26 @@ from wakeful.events.words import (
 
 __all__ = [
     "SEVERITIES",
+    "Acknowledged",
+    "ActionClaimed",
     "ActionRequest",
     "ActionResult",
     "ActionType",
     "Answer",
+    "ApprovalDecided",
+    "ApprovalExpired",
+    "ApprovalRequested",
+    "Brake",
     "Claim",
     "ClaimForm",
     "Comparison",
     "Cursor",
+    "Delivery",
     "Entry",
     "Event",
     "Feedback",
+    "Figures",
+    "Forgotten",
     "Form",
     "Gravity",
     "Health",
@@ -63,6 +82,7 @@ __all__ = [
     "Intention",
     "IntentionForm",
     "IntentionMet",
+    "MemoryForm",
     "Notification",
     "Observation",
     "Outcome",
@@ -73,7 +93,9 @@ __all__ = [
     "Provenance",
     "Question",
     "Quiet",
+    "Remembered",
     "Salience",
+    "SelfModel",
     "Session",
     "SetAside",
     "Severity",

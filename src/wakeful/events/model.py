@@ -228,12 +228,17 @@ class Prediction(Event, frozen=True, kw_only=True, tag="prediction"):
 
 
 class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
-    """A thought asks for something to be done; `key` makes it happen at most once."""
+    """A thought asks for something to be done; `key` makes it happen at most once.
+
+    tool, arguments: the tool that is to do it, "" where none was named, and its arguments, a JSON object as text
+    """
 
     key: str
     cycle: str
     action: str
     details: str = ""
+    tool: str = ""
+    arguments: str = ""
 
     @property
     def origin(self) -> str:
@@ -245,11 +250,16 @@ class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
 
 
 class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
-    """What came of the action request with the same `key`."""
+    """What came of the action request with the same `key`.
+
+    outcome: `done`, `failed`, `declined` (by the policy), `refused` (by a person), `expired`, `dry run`, or
+        `unknown`: it was begun, and nobody can say how far it came
+    """
 
     key: str
     outcome: str
     text: str = ""
+    tool: str = ""
 
     @property
     def origin(self) -> str:
@@ -367,12 +377,16 @@ class Quiet(Event, frozen=True, kw_only=True, tag="quiet"):
 
 
 class Summary(Event, frozen=True, kw_only=True, tag="summary"):
-    """What left the prompt, in short; `by_model` is false for an extractive stand-in."""
+    """What left the prompt, in short; `by_model` is false for an extractive stand-in.
+
+    earlier: what the prompt then said of all that had left it, a line each, so that it goes on with the same bytes
+    """
 
     text: str
     from_seq: int
     to_seq: int
     by_model: bool = False
+    earlier: tuple[str, ...] = ()
     provenance: Provenance = "model"
 
     @property

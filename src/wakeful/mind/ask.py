@@ -14,7 +14,7 @@ from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind.prompt import ASK, prompt
 from wakeful.mind.schema import AskReply, ask_schema
-from wakeful.mind.thinker import OnText, Thinker
+from wakeful.mind.thinker import Messages, OnText, Thinker
 
 _NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
 _DAY_S = 86400.0
@@ -42,13 +42,17 @@ async def ask(
     *,
     now_ns: Callable[[], int] = time.time_ns,
     on_text: OnText | None = None,
+    keep: bool = True,
 ) -> Asked:
     """Answers a question from what the journal holds on it, and journals both.
 
+    keep: False journals nothing: what another program asks is no word of the user
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
     asked = Question(at_ns=now_ns(), text=text)
     written, used = await answer_to(asked, journal, recall, thinker, now_ns=now_ns, on_text=on_text)
+    if not keep:
+        return Asked(answer=written, used=used)
     [stored] = await journal.append([asked])
     answer = replace(written, question=stored.seq)
     await journal.append([answer])
@@ -72,11 +76,9 @@ async def answer_to(
     """
     entries = await _entries(asked, journal, recall, since(asked.text, asked.at_ns) if since_ns is None else since_ns)
     rules = prompt(ASK)
-    estimate = TokenEstimate()
-    room = thinker.facts.context_tokens - thinker.answer_tokens - estimate.message_tokens(rules)
-    entries = _that_fit(asked.text, entries, estimate, room, asked.at_ns)
+    entries, messages = await _laid_out(asked.text, entries, rules, thinker, asked.at_ns)
     answered = await thinker.ask(
-        [("system", rules), ("user", question(asked.text, entries, now_ns=asked.at_ns))],
+        messages,
         AskReply,
         ask_schema([cite(entry.seq) for entry in entries], short=thinker.facts.pilot),
         on_text=on_text,
@@ -133,6 +135,22 @@ async def _entries(asked: Question, journal: Journal, recall: Recall, begin: int
         for entry in unique.values()
         if not (entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told)
     ]
+
+
+async def _laid_out(
+    text: str, entries: list[Entry], rules: str, thinker: Thinker, now_ns: int
+) -> tuple[list[Entry], Messages]:
+    """A prompt that fits by the model's own count, where it can be asked, and the entries that it shows."""
+    estimate = TokenEstimate()
+    limit = thinker.facts.context_tokens - thinker.answer_tokens
+    room = limit - estimate.message_tokens(rules)
+    while True:
+        fitting = _that_fit(text, entries, estimate, room, now_ns)
+        messages: Messages = [("system", rules), ("user", question(text, fitting, now_ns=now_ns))]
+        tokens = await thinker.count(messages)
+        if tokens is None or tokens <= limit or not fitting:
+            return fitting, messages
+        room -= max(tokens - limit, room // 8)
 
 
 def _that_fit(text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int) -> list[Entry]:

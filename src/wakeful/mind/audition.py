@@ -8,7 +8,7 @@ from pathlib import Path
 from wakeful.attention import Attention, AttentionSettings
 from wakeful.events import Entry, Event, Notification, Observation, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind.attend import prime
 from wakeful.mind.metacognition.vitals import VITAL_KINDS, Vitals, vitals
 from wakeful.mind.mind import Mind
@@ -91,7 +91,7 @@ async def audition(
         mind = Mind(
             heard,
             thinker,
-            Recall(index),
+            Recall(Memory(heard, index)),
             attention=attention,
             settings=settings,
             now_ns=lambda: clock_ns,

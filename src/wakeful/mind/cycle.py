@@ -131,7 +131,7 @@ async def think(
     claim, due_s = _claim(answered.value, offered, observations)
     events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, notify_from)]
     if left:
-        events.append(_summary(left, now_ns()))
+        events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
     return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
 
@@ -318,7 +318,14 @@ def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
     return events
 
 
-def _summary(left: Sequence[Turn], now_ns: int) -> Summary:
+def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:
     """What left the prompt, by the gists of its thoughts: no model had a hand in it."""
     text = "; ".join(turn.gist for turn in left)
-    return Summary(at_ns=now_ns, text=text, from_seq=left[0].seq, to_seq=left[-1].seq, provenance="recalled")
+    return Summary(
+        at_ns=now_ns,
+        text=text,
+        from_seq=left[0].seq,
+        to_seq=left[-1].seq,
+        earlier=tuple(earlier),
+        provenance="recalled",
+    )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from wakeful.attention import AttentionSettings
-from wakeful.context import Seen
+from wakeful.context import Room, Seen
 from wakeful.events import (
     Cursor,
     Entry,
@@ -145,6 +145,11 @@ class Mind:
     def facts(self) -> ModelFacts:
         """Which model thinks."""
         return self._thinker.facts
+
+    @property
+    def room(self) -> Room:
+        """What the model's context is taken up by."""
+        return self._conversation.room
 
     @property
     def busy(self) -> bool:
