@@ -56,7 +56,9 @@ def main() -> None:
 
     try:
         with asyncio.Runner(loop_factory=looped) as runner:
-            runner.run(live(lived, Path(life.folder), until_s=life.until_s, faults=plan, model=life.model, say=say))
+            runner.run(
+                live(lived, Path(life.folder), until_s=life.until_s, faults=plan, model=life.model, say=say)
+            )
     except BaseExceptionGroup as group:
         traceback.print_exc()
         sys.exit(NO_JOURNAL if group.subgroup(JournalError) else 1)
