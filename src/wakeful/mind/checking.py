@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from wakeful.events import Cursor, Entry, Event, Observation
@@ -66,7 +66,7 @@ class Checking:
         journal: Journal,
         books: Sequence[Book],
         *,
-        kinds: Sequence[str],
+        kinds: Collection[str],
         on_decided: Callable[[Entry], None],
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:

@@ -98,7 +98,7 @@ class Mind:
         self._checking = Checking(
             journal,
             [self._ledger, self._standing],
-            kinds=(*ledger.KINDS, *standing.KINDS),
+            kinds={*ledger.KINDS, *standing.KINDS},
             on_decided=self._on_decided,
             now_ns=now_ns,
         )

@@ -8,10 +8,10 @@ from cronsim import CronSim
 from msgspec.structs import replace
 
 from wakeful.context import observation_line
-from wakeful.events import Claim, Entry, Event, Intention, IntentionMet, Notification, Observation
+from wakeful.events import Claim, Entry, Event, Forgotten, Intention, IntentionMet, Notification, Observation
 from wakeful.mind.predictions.matching import compared, concerns, line_of, matches
 
-KINDS = ("intention", "intention_met")
+KINDS = ("intention", "intention_met", "forgotten")
 """What it has to know besides observations."""
 
 AGAIN_NS = 3600 * 10**9
@@ -88,6 +88,11 @@ class Standing:
                 self._kept[event.key] = _Kept(entry, event)
             else:
                 self._kept.pop(event.key, None)
+            self._on_change()
+        elif isinstance(event, Forgotten):
+            self._known = entry.seq
+            gone = set(event.seqs)
+            self._kept = {key: kept for key, kept in self._kept.items() if kept.entry.seq not in gone}
             self._on_change()
         elif isinstance(event, IntentionMet):
             self._known = entry.seq

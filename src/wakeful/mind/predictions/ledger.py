@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import Callable
 
-from wakeful.events import ClaimForm, Entry, Event, Observation, Prediction, PredictionResolved
+from wakeful.events import ClaimForm, Entry, Event, Forgotten, Observation, Prediction, PredictionResolved
 from wakeful.mind.predictions.open import Decided, Open
 from wakeful.mind.predictions.scores import base_rate, brier, log_score_nats
 from wakeful.mind.predictions.told import RECENT
 
-KINDS = ("prediction", "prediction_resolved")
+KINDS = ("prediction", "prediction_resolved", "forgotten")
 """What it has to know besides observations."""
 
 MAX_OPEN = 200
@@ -32,9 +32,13 @@ class Ledger:
         event = entry.event
         if isinstance(event, Observation):
             return self._observed(entry.seq, event)
-        if entry.seq <= self._known or not isinstance(event, Prediction | PredictionResolved):
+        if entry.seq <= self._known or not isinstance(event, Prediction | PredictionResolved | Forgotten):
             return []
         self._known = entry.seq
+        if isinstance(event, Forgotten):
+            for seq in event.seqs:
+                self.open.pop(seq, None)
+            return []
         if isinstance(event, PredictionResolved):
             self.open.pop(event.prediction, None)
             self.recent.append(event)
