@@ -81,7 +81,8 @@ def _told(event: Event) -> Text:
         case ActionRequest():
             return Text(f"asked to {as_data(event.action)}: {as_data(event.details)}")
         case Intention():
-            return Text(f"you said: {as_data(event.text)}")
+            who = "you" if event.provenance == "user" else "the mind"
+            return Text(f"{who} said: {as_data(event.text)}")
         case _:
             return Text(f"{event.__struct_config__.tag}: {as_data(event.body)}")
 

@@ -58,12 +58,13 @@ class ThoughtYielded(Event, frozen=True, kw_only=True, tag="thought_yielded"):
 
 
 class Intention(Event, frozen=True, kw_only=True, tag="intention"):
-    """Something that the user wants kept in mind; a later one of the same `key` takes its place.
+    """Something that the user wants kept in mind, or the mind itself; a later one of the same `key` takes its place.
 
-    text: as the user said it; told: what is told, or asked of the journal, when its time has come
+    text: as it was said; told: what is told, or asked of the journal, when its time has come
     claim: of a `watch`; cron: of a `schedule`, in local time; due_ns: of a `remind`
     asks: whether the model answers `told` from the journal (a report), or it is only told as it stands
     active: false where the user took it back
+    evidence: what the mind wants to think about again, where it is its own (`provenance` is then `model`)
     """
 
     key: str
@@ -75,11 +76,12 @@ class Intention(Event, frozen=True, kw_only=True, tag="intention"):
     due_ns: int = 0
     asks: bool = False
     active: bool = True
+    evidence: tuple[int, ...] = ()
     provenance: Provenance = "user"
 
     @property
     def origin(self) -> str:
-        return "user"
+        return "user" if self.provenance == "user" else "mind"
 
     @property
     def body(self) -> str:

@@ -13,6 +13,7 @@ from wakeful.events import (
     Claim,
     Entry,
     Event,
+    Intention,
     Notification,
     Observation,
     Prediction,
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
 """A prediction in plain words is taken to speak of the next hour."""
+
+THINK_AGAIN_S = 3600.0
+"""When something that was to be thought over later is thought over."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -130,6 +134,8 @@ async def think(
     thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
     claim, due_s = _claim(answered.value, offered, observations)
     events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, notify_from)]
+    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
+        events.append(_to_think_again(thought))
     if left:
         events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
@@ -316,6 +322,20 @@ def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
             )
         )
     return events
+
+
+def _to_think_again(thought: Thought) -> Intention:
+    """The reminder that a thought sets itself when it wants to be thought over later."""
+    return Intention(
+        at_ns=thought.at_ns,
+        key=f"m{thought.cycle[:8]}",
+        text=f"think again about {thought.focus}",
+        form="remind",
+        told=thought.action_details or thought.focus,
+        due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
+        evidence=thought.evidence,
+        provenance="model",
+    )
 
 
 def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:

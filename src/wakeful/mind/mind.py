@@ -7,12 +7,7 @@ from collections.abc import Callable
 
 from wakeful.attention import AttentionSettings
 from wakeful.context import Room, Seen
-from wakeful.events import (
-    Cursor,
-    Entry,
-    Observation,
-    PredictionResolved,
-)
+from wakeful.events import Cursor, Entry, Intention, Observation, PredictionResolved
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
@@ -94,7 +89,7 @@ class Mind:
             journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
         )
         self._ledger = Ledger()
-        self._standing = Standing(self._on_report, self._on_intentions)
+        self._standing = Standing(self._on_report, self._on_intentions, self._on_again)
         self._checking = Checking(
             journal,
             [self._ledger, self._standing],
@@ -112,7 +107,7 @@ class Mind:
             on_tuned=self._on_tuned,
             now_ns=now_ns,
         )
-        self._figures = ""
+        self._figures = self._again = ""
         self._expected = ""
         self._resolved: list[PredictionResolved] = []
         self._told: list[PredictionResolved] = []
@@ -197,6 +192,9 @@ class Mind:
     def _on_report(self, entry: Entry, due_ns: int) -> None:
         self._agenda.add(Wake("scheduled", (entry,), due_ns))
 
+    def _on_again(self, entry: Entry) -> None:
+        self._agenda.add(Wake("due", (entry,)))
+
     def _on_intentions(self) -> None:
         self.attending.attention.interested_in(self._standing.words)
 
@@ -263,7 +261,9 @@ class Mind:
             await asyncio.sleep(GATHER_S)
         observed = {seq for entry in wake.about if not isinstance(entry.event, Observation) for seq in _behind(entry)}
         about = [*wake.about, *await self._journal.get(observed)]
-        reason = "first look" if wake.reason == "scheduled" else "a prediction was about it"
+        again = [entry.event.told for entry in wake.about if isinstance(entry.event, Intention)]
+        self._again = f"You wanted to think again about this: {again[0]}" if again else ""
+        reason = "to be thought over" if again else "first look" if wake.reason == "scheduled" else "it was predicted"
         own = [as_seen(entry, reason) for entry in about if isinstance(entry.event, Observation)][-MAX_SHOWN:]
         if wake.reason in ("idle", "reflective", "due"):
             return Batch(shown=tuple(own), others={}, through=Cursor(""))
@@ -288,7 +288,7 @@ class Mind:
         self._told = list(self._resolved)
         note = calibration_note(self._ledger.recent)
         figures = f"Your last day: {self._figures}." if cycle.reason == "reflective" else ""
-        return [*resolved_notes(self._told), *filter(None, (note, figures))]
+        return [*resolved_notes(self._told), *filter(None, (self._again, note, figures))]
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""
