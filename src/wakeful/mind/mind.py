@@ -108,6 +108,7 @@ class Mind:
             now_ns=now_ns,
         )
         self._figures = self._again = ""
+        self._left_over = False
         self._expected = ""
         self._resolved: list[PredictionResolved] = []
         self._told: list[PredictionResolved] = []
@@ -170,6 +171,7 @@ class Mind:
         left = await recover.waiting(self._journal)
         self._attempts.interrupted.update(left.attempts)
         self._attempts.cursor = await self._journal.cursor(recover.CONSUMER)
+        self._left_over = bool(left.seen)  # which has been gathered already
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
         await recover.into(self._conversation, self._journal, self._thinker)
@@ -257,8 +259,9 @@ class Mind:
 
     async def _batch(self, wake: Wake) -> Batch:
         """What a thought is about: all that surprised so far comes along, except where it only looks back."""
-        if wake.reason == "salience":
+        if wake.reason == "salience" and not self._left_over:
             await asyncio.sleep(GATHER_S)
+        self._left_over = False
         observed = {seq for entry in wake.about if not isinstance(entry.event, Observation) for seq in _behind(entry)}
         about = [*wake.about, *await self._journal.get(observed)]
         again = [entry.event.told for entry in wake.about if isinstance(entry.event, Intention)]
