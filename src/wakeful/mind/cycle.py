@@ -75,12 +75,14 @@ class Frame:
 
     expected: what the thought before this one predicted; recalled: what memory brings along
     notes: what the mind is told about itself; known: the newest observation of each source, for what may be predicted
+    claims: whether the model is told what it may predict, which the pilot is not
     """
 
     expected: str = ""
     recalled: Sequence[Entry] = ()
     notes: Sequence[str] = ()
     known: Sequence[Observation] = ()
+    claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +198,10 @@ def _moment(
             notes=notes,
         )
 
-    text = write(frame.recalled, frame.notes)
+    claims = (offer([each.observation for each in seen], ()).note,) if frame.claims else ()
+    text = write(frame.recalled, (*frame.notes, *claims))
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = write((), ())
+        text = write((), claims)
     return text
 
 

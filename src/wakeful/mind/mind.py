@@ -283,6 +283,7 @@ class Mind:
             expected=self._expected,
             recalled=recalled,
             notes=() if self.facts.pilot else self._notes(cycle),
+            claims=not self.facts.pilot,
             known=[observation for observation, _ in reversed(self.attending.latest.values())],
         )
 
