@@ -12,6 +12,7 @@ ALL = (
     "year",
     "prefix_cache",
     "idle_day",
+    "world",
     "estimate",
     "lmstudio",
     "engine",

@@ -1,7 +1,8 @@
 """A life of a mind in a process of its own, which can be killed: `python -m bench.world.child`.
 
 It says one line on its standard output for each thing that happens: `at SECONDS` of the world when a batch is safe,
-`thinking`, `flat SECONDS BYTES FILES` once a day, and `done` at the end. Exit code 3: the journal can't be opened or written.
+`thinking`, `flat SECONDS BYTES FILES` four times a day, and `done` at the end. Exit code 3: the journal can't be opened
+or written.
 """
 
 import asyncio
@@ -56,9 +57,7 @@ def main() -> None:
 
     try:
         with asyncio.Runner(loop_factory=looped) as runner:
-            runner.run(
-                live(lived, Path(life.folder), until_s=life.until_s, faults=plan, model=life.model, say=say)
-            )
+            runner.run(live(lived, Path(life.folder), until_s=life.until_s, faults=plan, model=life.model, say=say))
     except BaseExceptionGroup as group:
         traceback.print_exc()
         sys.exit(NO_JOURNAL if group.subgroup(JournalError) else 1)

@@ -29,7 +29,7 @@ Model = Literal["scripted", "pilot"]
 T = TypeVar("T")
 
 AFTERWARDS_S = 300.0
-"""How long a life goes on after the last observation, so that what waits is thought about; short, since silence tells."""
+"""How long a life goes on after the last observation, for what still waits; short, since silence would be told."""
 
 _UPKEEP_S = 3600.0
 _KEEP_S = 90 * 86_400.0

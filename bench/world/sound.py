@@ -6,8 +6,17 @@ from pathlib import Path
 from bench.world.judge import entries
 from bench.world.plan import World
 from bench.world.source import marked, place_of
-from wakeful.events import ActionRequest, ActionResult, Notification, Observation, Salience, SetAside, Thought
-from wakeful.events import ThoughtFailed, kind_of
+from wakeful.events import (
+    ActionRequest,
+    ActionResult,
+    Notification,
+    Observation,
+    Salience,
+    SetAside,
+    Thought,
+    ThoughtFailed,
+    kind_of,
+)
 from wakeful.journal import Journal
 
 _KINDS = ("thought", "thought_failed", "set_aside", "notification", "action_request", "action_result", "salience")
