@@ -23,7 +23,10 @@ NO_JOURNAL = 3
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child is told: which world, where its journal is, from when to when it lives (seconds of the world)."""
+    """What a child is told: which world, where its journal is, from when to when it lives (seconds of the world).
+
+    times: how many times as many incidents the world has as others
+    """
 
     seed: int
     days: float
@@ -32,12 +35,13 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     from_s: float
     until_s: float
     disturbed: bool
+    times: int = 1
     model: Model = "scripted"
 
 
 def main() -> None:
     life = msgspec.json.decode(sys.argv[1], type=Life)
-    lived = world(life.seed, life.days, quiet_s=life.quiet_s)
+    lived = world(life.seed, life.days, quiet_s=life.quiet_s, times=life.times)
     plan = faults(life.seed, life.days) if life.disturbed else Faults()
     loops: list[JumpingLoop] = []
     process = psutil.Process()

@@ -57,6 +57,7 @@ def lives(
     disturbed: bool = True,
     kills_per_day: float = 1.0,
     model: Model = "scripted",
+    times: int = 1,
 ) -> Lives:
     """Lives through a world from its beginning to its end, in as many lives as the kills make of it.
 
@@ -75,6 +76,7 @@ def lives(
             until_s=until_s,
             disturbed=disturbed,
             model=model,
+            times=times,
         )
         kill_s = (number - 1 + rng.uniform(0.05, 0.6)) * each_s if number * each_s < until_s else float("inf")
         at_s, ended = _one(life, kill_s, each_s / 3, rng, seen)

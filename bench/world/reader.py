@@ -60,7 +60,8 @@ def _judged(line: str) -> tuple[int, str, str]:
     if figures and _of_figures(text):
         who = re.search(r"busiest (\S+)", text) if why.startswith(("cpu", "load", "temperature")) else None
         who = re.search(r"largest (\S+)", text) if why.startswith("memory") else who
-        subject = "" if source == "metrics" else text.removeprefix("container ").split()[0]
+        named = source.startswith(("containers", "http:"))  # elsewhere the reason says what it is about
+        subject = text.removeprefix("container ").split()[0] if named else ""
         why = why.split("; ")[0]
         return 1, source, " ".join(part for part in (who[0] if who else "", subject, why) if part)[:_SHOWN]
     grave = 2 if _CRITICAL.search(text) else 1 if _WARNING.search(text) else 0

@@ -22,6 +22,8 @@ from bench.world.sound import unsound
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and limits on files")
 
 SEED = 1
+TIMES = 4
+"""As many incidents as in other worlds, where faults are to meet thoughts."""
 
 
 def test_a_month_of_sleep_takes_no_time_and_threads_take_theirs() -> None:
@@ -114,9 +116,9 @@ def test_what_is_lost_or_double_is_found(hours: Path, tmp_path: Path, damage: st
 def lived(seed: int, days: float, folder: Path, *, kills_per_day: float) -> Lives:
     """The lives of a disturbed mind, after which nothing may be lost or double."""
     quiet_s = min(QUIET_S, days * DAY_S / 8)
-    seen = lives(seed, days, folder, quiet_s=quiet_s, kills_per_day=kills_per_day)
+    seen = lives(seed, days, folder, quiet_s=quiet_s, kills_per_day=kills_per_day, times=TIMES)
     assert seen.errors == []
-    there = world(seed, days, quiet_s=quiet_s)
+    there = world(seed, days, quiet_s=quiet_s, times=TIMES)
     assert asyncio.run(unsound(there, folder, until_s=days * DAY_S)) == []
     assert seen.more_files <= 2
     return seen
