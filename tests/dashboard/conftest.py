@@ -48,6 +48,7 @@ DEMO_STATUS = Status(
     model="qwen3-14b",
     server="LM Studio",
     context_tokens=16384,
+    room={"rules": 410, "turns": 5734, "free": 9440, "answer": 800},
     resumed="Going on where it was: 48,211 events, the last one at 03:10:04.",
     thoughts_per_hour=6,
     thoughts_left=4.2,
