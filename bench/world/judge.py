@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from bench.world.hands import ASKED
 from bench.world.incident import DAY_S, Incident
 from bench.world.moment import START_NS
 from bench.world.plan import World
@@ -103,7 +104,7 @@ async def figures(world: World, folder: Path) -> Figures:
                     found.failed += 1
                 case Prediction():
                     found.predictions += 1
-                case ActionRequest():
+                case ActionRequest() if not event.key.startswith(ASKED):
                     requests[event.key] = at_s, event.details
                 case ActionResult():
                     outcomes[event.key] = event.outcome
