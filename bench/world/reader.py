@@ -26,13 +26,14 @@ _SHOWN = 140
 
 def answer(messages: Messages, offered: list[str]) -> str:
     """A thought, as JSON, about the moment that the last message shows."""
-    read = [_judged(line) for line in messages[-1]["content"].splitlines() if _LINE.match(line)]
-    read.sort(key=lambda each: -each[0])
-    grave, name, says = read[0] if read else (0, "nothing", "nothing was seen")
-    told = "; ".join(dict.fromkeys(each[2] for each in read if each[0] == grave))[:290]
+    shown = messages[-1]["content"].partition("\nRemembered:")[0].splitlines()
+    lines = {found[1]: _judged(line) for line in shown if (found := _LINE.match(line))}
+    grave, name, says = max(lines.values(), key=lambda each: each[0], default=(0, "nothing", "nothing was seen"))
+    worst = {cited: each[2] for cited, each in lines.items() if each[0] == grave and cited in offered}
+    told = "; ".join(dict.fromkeys(worst.values()))[:290]
     thought: dict[str, Any] = {
         "focus": f"{name}: {says}"[:150],
-        "evidence": offered[:6],
+        "evidence": list(worst),
         "observed": says[:200],
         "assessment": told,
         "severity": _GRAVE[grave],

@@ -17,11 +17,21 @@ from wakeful.events import (
     SetAside,
     Thought,
     ThoughtFailed,
+    ThoughtStarted,
     kind_of,
 )
 from wakeful.journal import Journal
 
-_KINDS = ("thought", "thought_failed", "set_aside", "notification", "action_request", "action_result", "salience")
+_KINDS = (
+    "thought_started",
+    "thought",
+    "thought_failed",
+    "set_aside",
+    "notification",
+    "action_request",
+    "action_result",
+    "salience",
+)
 _MOST_TOLD = 10
 _DID = ("done", "unknown")
 
@@ -65,17 +75,18 @@ async def _doubles(journal: Journal, folder: Path) -> list[str]:
     """No thought, notification or action twice, and no observation thought about twice."""
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in _KINDS}
     thought_about: Counter[int] = Counter()
+    shown: dict[str, tuple[int, ...]] = {}
     asked: set[str] = set()
     outcomes: dict[str, str] = {}
     async for entry in entries(journal, _KINDS):
         event = entry.event
         match event:
-            case Thought():
-                counts["thought"][event.cycle] += 1
-                thought_about.update(event.evidence if event.reason == "salience" else ())
-            case SetAside():
-                counts["set_aside"][event.cycle] += 1
-                thought_about.update(event.evidence)
+            case ThoughtStarted():
+                shown[event.cycle] = event.evidence if event.reason == "salience" else ()
+            case Thought() | SetAside():
+                counts[kind_of(event)][event.cycle] += 1
+                about = event.evidence if isinstance(event, SetAside) else shown.get(event.cycle, ())
+                thought_about.update(about)
             case ThoughtFailed():
                 pass  # tried again, as often as it takes
             case Notification() | ActionRequest() | ActionResult():
