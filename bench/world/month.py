@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -37,15 +37,19 @@ class Lives:
 
     @property
     def growth_bytes(self) -> int:
-        """Of memory in the longest life, from a third of it to its end; 0 where none was long enough."""
-        longest = [size for _, size, _ in max(self.flat, key=len)] if self.flat else []
-        third = len(longest) // 3
-        return max(longest[-max(third, 1) :]) - max(longest[third : 2 * third]) if third else 0
+        """Of memory in the longest life, from its second third to its last."""
+        return _grown([size for _, size, _ in max(self.flat, key=len, default=())])
 
     @property
     def more_files(self) -> int:
-        """Files that are open at the end of a life and were not a while after its beginning, at most."""
-        return max((life[-1][2] - life[1][2] for life in self.flat if len(life) > 2), default=0)
+        """Likewise of open files."""
+        return _grown([files for _, _, files in max(self.flat, key=len, default=())])
+
+
+def _grown(samples: Sequence[int]) -> int:
+    """By how much the least of the last third is above the most of the third before; 0 for fewer than nine samples."""
+    third = len(samples) // 3
+    return max(0, min(samples[-third:]) - max(samples[third : 2 * third])) if third >= 3 else 0
 
 
 def lives(

@@ -120,7 +120,7 @@ def lived(seed: int, days: float, folder: Path, *, kills_per_day: float) -> Live
     assert seen.errors == []
     there = world(seed, days, quiet_s=quiet_s, times=TIMES)
     assert asyncio.run(unsound(there, folder, until_s=days * DAY_S)) == []
-    assert seen.more_files <= 2
+    assert seen.more_files <= 2  # beside what happens to be open just then
     return seen
 
 
@@ -136,4 +136,4 @@ def test_a_month_of_faults_loses_nothing_and_doubles_nothing(tmp_path: Path, kil
     seen = lived(11, 30.0, tmp_path, kills_per_day=kills_per_day)
     assert seen.kills == (29 if kills_per_day else 0)
     if not kills_per_day:  # a life of a day says nothing about growth
-        assert seen.growth_bytes < 20e6
+        assert seen.growth_bytes < 10e6
