@@ -163,9 +163,16 @@ class Attending:
             await self._journal.append(silences)
 
     async def _commit(self, saliences: list[Salience], cursor: Cursor) -> list[Entry]:
-        entries = await self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
-        self._committed = cursor
-        return entries
+        writing = asyncio.ensure_future(
+            self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
+        )
+        try:
+            return await asyncio.shield(writing)
+        finally:
+            # What was handed to the journal is written though we are cancelled, and `save` goes on from there.
+            await asyncio.wait([writing])
+            if not writing.cancelled() and writing.exception() is None:
+                self._committed = cursor
 
     def _reach(self, entry: Entry) -> None:
         """Scores are written behind what they are about, so that the newest place is not always the furthest one."""
