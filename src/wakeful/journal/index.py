@@ -103,10 +103,6 @@ class JournalIndex:
 
         on_progress: called with the number of events indexed so far
         """
-        stats = await self._journal.stats()
-        _, indexed = await self._in_thread(indexing.place)
-        if indexed > 2 * stats.events + _STALE_EVENTS:  # more than half was dropped from the journal since
-            await self._in_thread(lambda _: self._rebuild())
         while True:
             place, indexed = await self._in_thread(indexing.place)
             if on_progress is not None:
@@ -125,17 +121,19 @@ class JournalIndex:
         since_ns: int | None = None,
         until_ns: int | None = None,
         sources: Collection[str] = (),
+        seen: bool | None = None,
     ) -> list[Entry]:
         """Entries that match any of the query's words, best match first.
 
         Any text is a query; what stands between spaces is searched as one phrase. kinds, sources: only these;
-        since_ns, until_ns: only what happened in [since_ns, until_ns)
+        since_ns, until_ns: only what happened in [since_ns, until_ns); seen: only observations, or (False) all but
+            those
         Measurements (form `metrics`) are not found by words. Raises a JournalError.
         """
         if limit <= 0 or not search.phrases(query):
             return []
         await self.catch_up()
-        within = search.Within(kinds, since_ns, until_ns, sources)
+        within = search.Within(kinds, since_ns, until_ns, sources, seen)
         found: list[Entry] = []
         for _ in range(_MAX_ROUNDS):
             seqs = await self._in_thread(lambda db: search.find(db, query, limit, within))
@@ -145,7 +143,15 @@ class JournalIndex:
             if not dropped:
                 break
             await self._in_thread(lambda db, gone=dropped: indexing.drop(db, gone))  # by retention, since indexed
+            await self._renew()
         return found
+
+    async def _renew(self) -> None:
+        """Builds the index anew when more than half of what it holds was dropped from the journal since."""
+        _, indexed = await self._in_thread(indexing.place)
+        if indexed > 2 * (await self._journal.stats()).events + _STALE_EVENTS:
+            await self._in_thread(lambda _: self._rebuild())
+            await self.catch_up()
 
     async def tallies(self) -> list[Tally]:
         """Counts by kind and source, largest first."""
@@ -153,9 +159,13 @@ class JournalIndex:
         statement = "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
 
-    async def look_up(self, use: Callable[[sqlite3.Connection], T]) -> T:
-        """What `use` makes of the index's tables (`indexing`), in the index's thread. Raises a JournalError."""
-        await self.catch_up()
+    async def look_up(self, use: Callable[[sqlite3.Connection], T], *, fresh: bool = True) -> T:
+        """What `use` makes of the index's tables (`indexing`), in the index's thread. Raises a JournalError.
+
+        fresh: whether what was appended last has to be there; else it is as old as the last search
+        """
+        if fresh:
+            await self.catch_up()
         return await self._in_thread(use)
 
     async def forget(self, entries: Collection[Entry]) -> None:

@@ -27,12 +27,16 @@ SEEN, SAID = "seen", "said"
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns)."""
+    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns).
+
+    seen: only observations, or (False) all but those; None for both
+    """
 
     kinds: Collection[str] = ()
     since_ns: int | None = None
     until_ns: int | None = None
     sources: Collection[str] = ()
+    seen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def _tables(db: sqlite3.Connection, within: Within) -> list[_Table]:
     if within.sources:
         where.append(f"entry.source IN (SELECT id FROM source WHERE name IN ({', '.join('?' * len(within.sources))}))")  # noqa: S608
         values += within.sources
+    if within.seen is not None:
+        names = [name for name in names if (name == SEEN) == within.seen]
     condition = " AND ".join(where)
     # CROSS JOIN keeps SQLite from walking the entries and asking the words for each.
     return [
