@@ -87,6 +87,7 @@ class JournalIndex:
         while True:
             try:
                 await self.catch_up()
+                await self._renew()
                 place, _ = await self._in_thread(indexing.place)
             except JournalError as error:
                 self._trouble = error
@@ -143,7 +144,6 @@ class JournalIndex:
             if not dropped:
                 break
             await self._in_thread(lambda db, gone=dropped: indexing.drop(db, gone))  # by retention, since indexed
-            await self._renew()
         return found
 
     async def _renew(self) -> None:
@@ -156,6 +156,7 @@ class JournalIndex:
     async def tallies(self) -> list[Tally]:
         """Counts by kind and source, largest first."""
         await self.catch_up()
+        await self._renew()
         statement = "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
 
