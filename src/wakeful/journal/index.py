@@ -58,6 +58,7 @@ class JournalIndex:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._trouble: JournalError | None = None
+        self._counted: search.Counted = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -137,7 +138,7 @@ class JournalIndex:
         within = search.Within(kinds, since_ns, until_ns, sources, seen)
         found: list[Entry] = []
         for _ in range(_MAX_ROUNDS):
-            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within))
+            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within, self._counted))
             order = {seq: at for at, seq in enumerate(seqs)}
             found = sorted(await self._journal.get(seqs), key=lambda entry: order[entry.seq])
             dropped = order.keys() - {entry.seq for entry in found}
