@@ -368,7 +368,7 @@ async def million_part(folder: Path, count: int) -> None:
 def _texts(chance: random.Random) -> Callable[[int], str]:
     """Texts of so many words, which come as often as words do in a language (Zipf)."""
     syllables = ("ka", "lo", "mi", "ne", "su", "ra", "to", "ve", "shi", "pu", "do", "ge")
-    words = ["".join(syllables[number // 12**at % 12] for at in range(4)) for number in range(20_736)]
+    words = ["".join(parts) for parts in itertools.product(syllables, repeat=4)]
     often = list(itertools.accumulate(1 / (rank + 3) ** 1.05 for rank in range(len(words))))
     return lambda count: " ".join(chance.choices(words, cum_weights=often, k=count))
 

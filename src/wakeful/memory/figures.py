@@ -24,6 +24,7 @@ KEPT_DAYS = {"measurement": 3, "minute": 14, "hour": 400}
 STATE = "figures"
 """The name under which the journal keeps how far this has come."""
 
+_TOGETHER: dict[str, tuple[Span, ...]] = {"hours_ns": ("minute", "hour"), "days_ns": ("day",)}
 _CLOSED_NS = 120 * 10**9  # after its end a period may still get a measurement that was being written
 _PAGE = 20_000
 _SHORTEST_NS = 10**9
@@ -51,8 +52,8 @@ class RollUp:
         closed_ns = self._now_ns() - _CLOSED_NS
         first_ns = (await self._journal.stats()).first_ns
         made = 0
-        for spans, name in ((("minute", "hour"), "hours_ns"), (("day",), "days_ns")):
-            length = LENGTH_NS["hour" if name == "hours_ns" else "day"]
+        for name, spans in _TOGETHER.items():
+            length = LENGTH_NS[spans[-1]]
             begin = max(getattr(progress, name), first_ns - first_ns % length)
             while begin + length <= closed_ns:
                 figures = await self._figures(spans, begin, begin + length)
