@@ -12,6 +12,7 @@ ALL = (
     "year",
     "recall",
     "prefix_cache",
+    "thought",
     "idle_day",
     "estimate",
     "lmstudio",

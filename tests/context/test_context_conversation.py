@@ -118,6 +118,18 @@ def test_turns_of_an_earlier_run_are_taken_up_and_the_oldest_left_out() -> None:
     assert size(conversation.lay_out("now").messages) <= 4500
 
 
+def test_the_parts_of_the_context_add_up_to_it_and_change_with_the_turns() -> None:
+    conversation = Conversation("rules " * 20, context_tokens=5000, answer_tokens=500)
+    empty = conversation.room
+    assert empty.rules > 20
+    assert empty.rules + empty.turns + empty.free + empty.answer == 5000
+    moment = "moment " * 500
+    conversation.lay_out(moment)
+    conversation.add(Turn(user=moment, reply="reply", gist="gist", seq=1), prompt_tokens=540, completion_tokens=100)
+    assert 500 < conversation.room.turns < 700
+    assert conversation.room.free == 5000 - 500 - conversation.room.rules - conversation.room.turns
+
+
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=3000), st.integers(1, 9000)), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=50)
 def test_what_was_counted_is_never_estimated_too_low_again(counts: list[tuple[str, int]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import demo_thought
+from demo import demo_thought
 
 from wakeful.dashboard import Dashboard, Live, PortInUse, TokenNeeded
 from wakeful.events import Observation
@@ -27,7 +27,18 @@ async def get(http: aiohttp.ClientSession, url: str, **headers: str) -> tuple[in
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/app.js", "/draw.js", "/style.css", "/favicon.svg", "/api/status", "/api/events", "/api/entries"]
+    "path",
+    [
+        "/",
+        "/app.js",
+        "/draw.js",
+        "/feedback.js",
+        "/style.css",
+        "/favicon.svg",
+        "/api/status",
+        "/api/events",
+        "/api/entries",
+    ],
 )
 async def test_everything_is_served_with_strict_headers(
     page: Dashboard, http: aiohttp.ClientSession, path: str

@@ -58,7 +58,7 @@ async def test_what_matches_is_found_among_much_that_does_not(tmp_path: Path) ->
 
 
 async def test_the_prompt_fits_a_small_context(tmp_path: Path) -> None:
-    lines = [f"zeppelin {n} " + "x" * 500 for n in range(200)]
+    lines = [f"zeppelin {n} " + "lost its mooring mast " * 22 for n in range(200)]
     _, prompts, _ = await asked(tmp_path, "zeppelin?", lines, context_tokens=2048)
     assert len(json.dumps(prompts[0])) // 3 < 2048 - 300
 

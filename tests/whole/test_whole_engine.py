@@ -64,7 +64,7 @@ async def test_killed_mid_thought_twenty_times_the_mind_goes_on(
             pid = engine.health.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            mind._pause_s = 0.05  # what is tested is not how long it waits
+            mind._attempts._pause_s = 0.05  # what is tested is not how long it waits
             await engine.wait_ready(30)
             assert not running.done()
         async with asyncio.timeout(90):

@@ -24,7 +24,13 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
         JournalIndex(journal, index_file(home)) as index,
         connected(settings, waiting.print, running=find(home)) as model,
     ):
-        shown = await preview(journal, model.thinker, Recall(Memory(journal, index)))
+        shown = await preview(
+            journal,
+            model.thinker,
+            Recall(Memory(journal, index)),
+            stance=settings.thinking.stance,
+            prompt=settings.thinking.prompt,
+        )
     if as_json:
         print(msgspec.json.encode({"tokens": shown.tokens, "preview": shown}).decode())
         return

@@ -51,7 +51,10 @@ def _code(error: WakefulError) -> int:
         "wakeful.dashboard": PORT,
         "wakeful.cli.ports": PORT,
         "wakeful.memory": USAGE,
+        "wakeful.mind.prompt": SETTINGS,
+        "wakeful.mind.intentions": USAGE,
         "wakeful.mind": MODEL,
+        "wakeful.actions": USAGE,
     }
     for cls in type(error).__mro__:
         for room, code in rooms.items():

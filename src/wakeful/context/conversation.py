@@ -60,6 +60,16 @@ class Layout:
     broken: Broken | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the context is taken up by, in tokens: rules, all that was said, what is free, what the answer may take."""
+
+    rules: int
+    turns: int
+    free: int
+    answer: int
+
+
 class Conversation:
     """The turns that the model still sees, within the room that its context leaves.
 
@@ -84,6 +94,7 @@ class Conversation:
         self._gists: list[str] = []
         self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
         self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
+        self._room: Room | None = None  # until the turns change
         self._known_tokens: int | None = None  # the server's own count of all up to the last reply
 
     @property
@@ -92,9 +103,24 @@ class Conversation:
         return tuple(self._turns)
 
     @property
+    def gists(self) -> Sequence[str]:
+        """What the prompt says of the turns that have left it, a line each, oldest first."""
+        return tuple(self._gists)
+
+    @property
     def room_tokens(self) -> int:
         """What a prompt may have at most."""
         return max(self._context_tokens - self._answer_tokens, 0)
+
+    @property
+    def room(self) -> Room:
+        """What the context is taken up by before the next moment comes."""
+        if self._room is None:
+            rules = self.estimate.message_tokens(self.rules)
+            taken = self._known_tokens or self.estimate.prompt_tokens(self.of(self._turns, self._gists))
+            turns = max(taken - rules, 0)
+            self._room = Room(rules, turns, max(self.room_tokens - rules - turns, 0), self._answer_tokens)
+        return self._room
 
     @property
     def moment_tokens(self) -> int:
@@ -120,6 +146,7 @@ class Conversation:
         else:
             self._known_tokens = None
         self._turns.append(turn)
+        self._room = None
         self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
 
     def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
@@ -133,7 +160,7 @@ class Conversation:
         """
         self._turns = list(turns)
         self._gists = list(gists)[-MAX_GISTS:]
-        self._known_tokens = None
+        self._known_tokens = self._room = None
         if tokens is not None:
             self.estimate.learn(self.of(turns, gists), tokens)
             self._known_tokens = tokens
@@ -170,7 +197,7 @@ class Conversation:
 
     def _compact(self, moment: str) -> tuple[Turn, ...]:
         """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
-        self._known_tokens = None
+        self._known_tokens = self._room = None
         self._sent = ()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
@@ -191,7 +218,8 @@ class Conversation:
     def _turn_tokens(self) -> int:
         said: list[tuple[Role, str]] = []
         for turn in self._turns:
-            said += [("user", turn.user), ("assistant", turn.reply)]
+            said.append(("user", turn.user))
+            said.append(("assistant", turn.reply))
         return self.estimate.prompt_tokens(said)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from wakeful.events import model, remembering
+from wakeful.events import acting, model, remembering, talking, thinking
 from wakeful.events.model import Event
 
-_MODULES = (model, remembering)
+_FILES = (model, acting, remembering, talking, thinking)
 _encoder = msgspec.json.Encoder()
 
 
@@ -24,7 +24,7 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 @cache
 def _kinds() -> dict[str, type[Event]]:
-    return {kind_of(cls): cls for module in _MODULES for cls in vars(module).values() if _is_kind(cls)}
+    return {kind_of(cls): cls for file in _FILES for cls in vars(file).values() if _is_kind(cls)}
 
 
 @cache

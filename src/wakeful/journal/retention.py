@@ -12,7 +12,17 @@ from typing import Literal
 from wakeful.journal.reading import Wanted, entries
 
 _DROPPED_KINDS = ("observation", "salience", "quiet", "thought_started")
-_CITING_KINDS = ("thought", "thought_failed", "set_aside", "notification", "answer", "memory", "self_model")
+_CITING_KINDS = (
+    "thought",
+    "thought_failed",
+    "set_aside",
+    "notification",
+    "answer",
+    "prediction_resolved",
+    "intention_met",
+    "memory",
+    "self_model",
+)
 _STEP = 2000
 _VACUUM_PAGES = 1000
 
