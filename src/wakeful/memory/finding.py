@@ -49,6 +49,8 @@ class Finder:
         entries = {entry.seq: entry for entry in (*by_words, *said)}
         cosines = dict(by_meaning)
         entries |= {entry.seq: entry for entry in await self._journal.get(cosines.keys() - entries.keys())}
+        if self._follower is not None and (dropped := cosines.keys() - entries.keys()):
+            await self._follower.vectors.forget(dropped)  # by retention, since they were embedded
         rankings = {
             _WORDS: [entry.seq for entry in by_words],
             _SAID: [entry.seq for entry in said],
