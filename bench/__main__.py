@@ -14,6 +14,7 @@ ALL = (
     "prefix_cache",
     "thought",
     "idle_day",
+    "world",
     "estimate",
     "lmstudio",
     "engine",

@@ -28,7 +28,7 @@ from wakeful.events import (
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.memory import Memory, Recall
-from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
+from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker, recover
 
 SETTINGS = MindSettings(first_look=False)
 WITHIN_S = 20.0
@@ -270,6 +270,17 @@ async def test_quiet_is_proved(tmp_path: Path) -> None:
         reports = await until(journal, Quiet, 2)
         assert sum(report.observations for report in reports) <= 1
         assert not server.prompts
+
+
+async def test_the_proof_of_quiet_does_not_bring_back_what_was_thought_about(tmp_path: Path) -> None:
+    settings = MindSettings(first_look=False, quiet_every_s=0.2)
+    async with ScriptedServer() as server:
+        async with awake(tmp_path, server, settings) as (_, journal):
+            await journal.append([line("ERROR first: panic")])
+            await until(journal, Thought)
+            reports = len(await events(journal, Quiet))
+            await until(journal, Quiet, reports + 2)
+            assert not (await recover.waiting(journal)).seen
 
 
 async def test_the_text_streams_while_it_is_written(tmp_path: Path) -> None:

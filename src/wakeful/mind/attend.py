@@ -61,6 +61,7 @@ class Attending:
         self._on_salient = on_salient
         self._learnt = Cursor("")
         self._committed = Cursor("")
+        self._reached = (0, Cursor(""))
         self._saved_s = 0.0
         self._sources: dict[int, str] = {}
         self._canary_came = asyncio.Event()
@@ -121,9 +122,9 @@ class Attending:
         self._saved_s = time.monotonic()
 
     @property
-    def committed(self) -> Cursor:
-        """The place up to which every notable observation has been handed on."""
-        return self._committed
+    def reached(self) -> Cursor:
+        """The place up to which every notable observation has been handed on: never before one that was."""
+        return self._reached[1]
 
     def quiet(self, since_ns: int, before: tuple[int, int], now_ns: int) -> Quiet:
         """The proof that nothing was missed since then; `before` is what `counts` gave at that time."""
@@ -155,6 +156,7 @@ class Attending:
         if notable:
             saliences = await self._commit([salience for _, salience in notable.values()], self._learnt)
             for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
+                self._reach(entry)
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
         newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
         if newest_ns and (silences := self.attention.silences(newest_ns)):
@@ -165,8 +167,13 @@ class Attending:
         self._committed = cursor
         return entries
 
+    def _reach(self, entry: Entry) -> None:
+        """Scores are written behind what they are about, so that the newest place is not always the furthest one."""
+        self._reached = max(self._reached, (entry.seq, entry.cursor))
+
     def _score(self, entry: Entry) -> tuple[Observation, Salience] | None:
         self._learnt = entry.cursor
+        self._reach(entry)
         observation = entry.event
         if not isinstance(observation, Observation):
             self._learn_outcome(entry)
