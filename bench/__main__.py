@@ -10,6 +10,7 @@ ALL = (
     "templates",
     "detectors",
     "year",
+    "recall",
     "prefix_cache",
     "thought",
     "idle_day",
