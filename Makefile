@@ -16,8 +16,9 @@ setup: $(VENV)/.run ## Set up what `make run` needs
 run: $(VENV)/.run ## Wake the mind (ARGS="--port 0" passes options on)
 	@$(BIN)/wakeful run $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests but the long ones
-	@$(BIN)/python -m pytest $(ARGS)
+# Three at a time: most tests wait for processes and sockets, so that two cores have room for a third.
+test: $(VENV)/.dev ## Run all tests but the long ones (ARGS="-n0 -k journal" for some, one by one)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types and imports
 	$(BIN)/ruff format --check src tests bench examples docs

@@ -7,7 +7,27 @@ from wakeful.attention.novelty import Novelty
 from wakeful.events import Observation
 
 START_NS = 1_800_000_000 * 10**9
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau".split()
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+]
 
 
 def report(rng: random.Random) -> str:
@@ -18,7 +38,9 @@ def test_a_text_like_those_before_is_not_new_and_another_one_is() -> None:
     rng, novelty = random.Random(1), Novelty()
     usual = [novelty.update(report(rng)) for _ in range(200)]
     assert max(nats for nats, _ in usual[1:]) < 1
-    nats, share = novelty.update("ssh: Could not resolve hostname backup: Name or service not known, and no route to it")
+    nats, share = novelty.update(
+        "ssh: Could not resolve hostname backup: Name or service not known, and no route to it"
+    )
     assert nats > 6
     assert share == 1.0
 

@@ -14,7 +14,7 @@ from wakeful.dashboard import Dashboard, Live
 from wakeful.events import Cursor, Health, Observation
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 PER_S, BATCHES, BATCH, SOURCES = 10_000, 80, 250, 50
@@ -67,7 +67,7 @@ async def test_a_storm_is_journaled_whole_and_scored_within_the_budget_while_the
         mind = Mind(
             journal,
             thinker,
-            Recall(index),
+            Recall(Memory(journal, index)),
             attention=AttentionSettings(thoughts_per_hour=THOUGHTS_PER_HOUR),
             settings=MindSettings(first_look=False, quiet_every_s=1e9),
         )

@@ -248,3 +248,48 @@ def test_any_variable_gives_settings_or_says_what_is_wrong(
     file = written(tmp_path_factory.mktemp("any"), "")
     with contextlib.suppress(ConfigError):
         load(file, env={name: value})
+
+
+def test_what_may_be_done_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
+    text = """
+[actions]
+roots = ["/var/log"]
+[actions.policy]
+read_file = "allow"
+"mcp_github_*" = "ask"
+[actions.commands.backup]
+run = ["restic", "backup", "{what}"]
+choices.what = ["home", "etc"]
+timeout_s = 600
+[actions.mcp.github]
+run = ["github-mcp"]
+env.GITHUB_PAT = "env:PAT"
+[actions.specialists.reader]
+prompt = "You read logs."
+tools = ["read_file"]
+[notify]
+to = ["desktop", "env:PHONE"]
+quiet_hours = "22:00-07:00"
+"""
+    loaded = load(written(tmp_path, text), env={"PAT": "CANARY", "PHONE": "tgram://CANARY/1"})
+    actions = loaded.settings.actions
+    assert actions.commands["backup"].choices == {"what": ["home", "etc"]}
+    assert actions.policy == {"read_file": "allow", "mcp_github_*": "ask"}
+    assert actions.mcp["github"].env == {"GITHUB_PAT": "CANARY"}
+    assert loaded.settings.notify.to[1] == "tgram://CANARY/1"
+    assert "CANARY" not in str(loaded.rows())
+    wrong = """
+[actions.policy]
+read_file = "maybe"
+[actions.commands.x]
+run = "restic"
+shell = true
+[actions.commands.y]
+[notify]
+quiet_hours = "25:00-07:00"
+to = [5]
+"""
+    found = "\n".join(problems(tmp_path, wrong))
+    places = ["wakeful.toml:2: actions.policy", "wakeful.toml:5: actions.commands.x.run", "actions.commands.x.shell"]
+    for place in (*places, "actions.commands.y.run is missing", "notify.quiet_hours", "notify.to", "allow, ask, deny"):
+        assert place in found

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wakeful.context import Conversation, TokenEstimate, Turn
+from wakeful.context import Conversation, Role, TokenEstimate, Turn
 
 TEXT = st.text(max_size=400)
 
@@ -118,22 +118,34 @@ def test_turns_of_an_earlier_run_are_taken_up_and_the_oldest_left_out() -> None:
     assert size(conversation.lay_out("now").messages) <= 4500
 
 
-@given(st.lists(st.text(min_size=300, max_size=3000), min_size=1, max_size=20))
+def test_the_parts_of_the_context_add_up_to_it_and_change_with_the_turns() -> None:
+    conversation = Conversation("rules " * 20, context_tokens=5000, answer_tokens=500)
+    empty = conversation.room
+    assert empty.rules > 20
+    assert empty.rules + empty.turns + empty.free + empty.answer == 5000
+    moment = "moment " * 500
+    conversation.lay_out(moment)
+    conversation.add(Turn(user=moment, reply="reply", gist="gist", seq=1), prompt_tokens=540, completion_tokens=100)
+    assert 500 < conversation.room.turns < 700
+    assert conversation.room.free == 5000 - 500 - conversation.room.rules - conversation.room.turns
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=3000), st.integers(1, 9000)), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=50)
-def test_the_estimate_stays_above_what_it_has_seen(texts: list[str]) -> None:
+def test_what_was_counted_is_never_estimated_too_low_again(counts: list[tuple[str, int]]) -> None:
     estimate = TokenEstimate()
-    for text in texts:
-        length = len(text.encode("utf-8", "surrogatepass"))
-        estimate.learn(prompt_bytes=length, messages=1, prompt_tokens=exact(text) + 6)
-    assert estimate.tokens("x" * 300) >= 100
+    seen: dict[str, int] = {}
+    for text, tokens in counts:
+        estimate.learn([("user", text)], tokens)
+        seen[text] = max(tokens, seen.get(text, 0))
+        assert estimate.message_tokens(text) >= tokens
+    for text, tokens in seen.items():
+        assert estimate.message_tokens(text) >= tokens
 
 
-def test_the_estimate_learns_downwards_slowly_and_upwards_at_once() -> None:
+def test_a_prompt_that_was_refused_is_thought_longer() -> None:
     estimate = TokenEstimate()
-    estimate.learn(prompt_bytes=1000, messages=1, prompt_tokens=306)
-    low = estimate.tokens("x" * 1000)
-    estimate.learn(prompt_bytes=1000, messages=1, prompt_tokens=806)
-    high = estimate.tokens("x" * 1000)
-    estimate.learn(prompt_bytes=1000, messages=1, prompt_tokens=306)
-    assert low < 350 < 800 <= high
-    assert estimate.tokens("x" * 1000) > 700
+    prompt: list[tuple[Role, str]] = [("system", "rules"), ("user", "cpu 97.1%, memory 41.0% " * 40)]
+    before = estimate.prompt_tokens(prompt)
+    estimate.too_low(prompt)
+    assert estimate.prompt_tokens(prompt) >= 1.25 * before - 1

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from conftest import demo_thought
+from demo import demo_thought
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
@@ -30,6 +30,10 @@ async def test_thoughts_sources_and_the_model_are_shown_live(
         wait_for(browser, "qwen3-14b")
         wait_for(browser, "/data is 97.0% full")
         wait_for(browser, "permission denied")
+        wait_for(browser, "37.5 %\nof 16,384 tokens in use")
+        assert browser.find_element(By.CLASS_NAME, "stacked").get_attribute("title") == (
+            "rules 410, turns 5,734, free 9,440, answer 800"
+        )
 
     await asyncio.to_thread(look)
     await journal.append([demo_thought(cycle="c9", focus="something brand new", at_ns=time.time_ns())])

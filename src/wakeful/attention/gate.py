@@ -1,7 +1,7 @@
 """The gate: every observation in, its salience out. Pure: no clock, no file, microseconds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from wakeful.attention import state as states
@@ -160,6 +160,10 @@ class Attention:
         if woke and record is not None:
             record.woke_s = salience.at_ns / 1e9
         return woke
+
+    def interested_in(self, words: Sequence[str]) -> None:
+        """Raises what has to do with these words from now on, besides those of the settings."""
+        self._interests = Interests((*self._settings.interests, *words))
 
     def outcome(self, source: str, *, useful: bool, weight: float = 1.0) -> None:
         """Takes in what came of waking for a source, so that its errors are trusted more or less; user's word: 1."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import wakeful
-from wakeful.cli import attention
+from wakeful.cli import acting, attention, memory, thinking
 from wakeful.cli.exits import guarded
 from wakeful.cli.options import ConfigOption, HomeOption
 from wakeful.cli.times import when
@@ -30,6 +30,11 @@ app = typer.Typer(
 )
 
 app.add_typer(attention.app, name="attention")
+app.add_typer(thinking.app)
+app.add_typer(acting.app)
+app.add_typer(memory.app, name="memory")
+for _command in (memory.remember, memory.recall, memory.forget):
+    app.command()(_command)
 
 
 class Use(StrEnum):

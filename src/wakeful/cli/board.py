@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import wakeful
 from wakeful.cli.model import PILOT_NOTE
@@ -56,6 +57,7 @@ class Board:
             model_url=facts.base_url,
             pilot=facts.pilot,
             context_tokens=facts.context_tokens,
+            room=asdict(mind.room),
             note=PILOT_NOTE if facts.pilot else "",
             resumed=self.resumed,
             thoughts_per_hour=self._per_hour,

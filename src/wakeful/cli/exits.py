@@ -50,7 +50,10 @@ def _code(error: WakefulError) -> int:
         "wakeful.journal": JOURNAL,
         "wakeful.dashboard": PORT,
         "wakeful.cli.ports": PORT,
+        "wakeful.mind.prompt": SETTINGS,
+        "wakeful.mind.intentions": USAGE,
         "wakeful.mind": MODEL,
+        "wakeful.actions": USAGE,
     }
     for cls in type(error).__mro__:
         for room, code in rooms.items():

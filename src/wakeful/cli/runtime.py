@@ -13,6 +13,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """A running mind: its process, when it started (seconds since the epoch), its page, its model and server.
 
     model_token: of the built-in engine, which answers to nobody else; "" where LM Studio thinks
+    approve_token: with which the page lets approvals be given, known only to who may read this file
     """
 
     pid: int
@@ -22,6 +23,7 @@ class Runtime(msgspec.Struct, frozen=True):
     model_url: str = ""
     model_token: str = ""
     pilot: bool = False
+    approve_token: str = ""
 
 
 def leave(home: Path, runtime: Runtime) -> None:

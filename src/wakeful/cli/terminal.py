@@ -10,7 +10,10 @@ from rich.text import Text
 
 from wakeful.context import as_data, cite
 from wakeful.events import (
+    ActionResult,
     Answer,
+    ApprovalRequested,
+    Brake,
     Entry,
     Event,
     Health,
@@ -67,6 +70,20 @@ def event_text(event: Event) -> Text | None:
             for line in event.text.splitlines():
                 text.append(f"{_INDENT}{as_data(line)}\n")
             return text
+        case Notification() if event.intention:
+            text = Text(f"{clock} {SEVERITY_SIGN[event.severity]} {as_data(event.title)}\n", "bold cyan")
+            text.append(f"{_INDENT}{as_data(event.text, max_chars=4000)}")
+            return text
+        case ApprovalRequested():
+            text = Text(f"{clock} ? asks to run: {event.shown}\n", "bold magenta")
+            return text.append(
+                f"{_INDENT}`wakeful approve {event.digest[:8]}` says yes, once; `wakeful deny …` no", "dim"
+            )
+        case ActionResult() if event.tool:
+            style = "cyan" if event.outcome == "done" else "yellow"
+            return Text(f"{clock} {as_data(event.tool, max_chars=80)} {event.outcome}: {as_data(event.text)}", style)
+        case Brake():
+            return Text(f"{clock} {as_data(event.body)}", "bold magenta")
         case Answer():
             return Text(f"{clock} answered: {as_data(event.text)}", "cyan")
         case _:

@@ -1,12 +1,12 @@
 """What did the user ask for? One typed tree: defaults, then `wakeful.toml`, then the environment, then flags."""
 
+from wakeful.config.acting import ActionsSection, CommandSettings, McpSettings, NotifySection, SpecialistSettings
 from wakeful.config.errors import ConfigError
 from wakeful.config.load import Loaded, Row, load
 from wakeful.config.settings import (
     AttentionSection,
     JournalSection,
     ModelSection,
-    NotifySection,
     PageSection,
     Settings,
     ThinkingSection,
@@ -30,7 +30,9 @@ from wakeful.config.sources import (
 )
 
 __all__ = [
+    "ActionsSection",
     "AttentionSection",
+    "CommandSettings",
     "CommandSource",
     "ConfigError",
     "ContainersSource",
@@ -42,6 +44,7 @@ __all__ = [
     "LMStudioSource",
     "Loaded",
     "LogSource",
+    "McpSettings",
     "MetricsSource",
     "ModelSection",
     "MqttSource",
@@ -52,6 +55,7 @@ __all__ = [
     "Row",
     "Settings",
     "SourceSettings",
+    "SpecialistSettings",
     "StdinSource",
     "ThinkingSection",
     "WebhookSource",

@@ -61,6 +61,9 @@ def _check(
             problems.append(f"{place}: {key} is not a setting.{_meant(name, kinds, prefix, title)}")
         elif isinstance(kinds[name], type) and issubclass(kinds[name], msgspec.Struct):
             problems += _check(value, kinds[name], key, places, file, f" in [{key}]")
+        elif (inner := _struct_of_table(kinds[name])) and (tables := as_table(value)) is not None:
+            for own, each in tables.items():
+                problems += _check(each, inner, f"{key}.{own}", places, file, f" in [{key}.{own}]")
         elif not (name == "source" and not prefix):
             try:
                 msgspec.convert(value, kinds[name], strict=True)
@@ -68,6 +71,12 @@ def _check(
                 problems.append(f"{place}: {refusal(key, value, kinds[name], error)}")
     required = [each.name for each in msgspec.structs.fields(kind) if each.required]
     return problems + [f"{at}: {prefix}.{name} is missing." for name in required if name not in table]
+
+
+def _struct_of_table(kind: Any) -> type[msgspec.Struct] | None:
+    """Of a table of named tables, what each of these is."""
+    inner = get_args(kind)[1] if get_origin(kind) is dict else None
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 
 
 def _check_sources(tree: dict[str, Any], places: Mapping[str, str], file: str) -> list[str]:
@@ -123,7 +132,7 @@ def _meant(name: str, known: Mapping[str, Any], prefix: str, title: str) -> str:
 
 
 def _allowed(kind: Any) -> str:
-    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType, dict) else (kind,)
     choices = [str(choice) for part in parts for choice in get_args(part) if isinstance(choice, str)]
     if bool in parts:
         choices = ["true", "false"]

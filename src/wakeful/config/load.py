@@ -64,18 +64,18 @@ class Loaded:
         """A value without secrets; what a variable stands for is shown as its name."""
         if key in self.named:
             return self.named[key]
-        if not key.startswith("source."):
-            return masked(key, value)
-        return self._source(key, unwrapped(cast("dict[str, Any]", value)))
+        if key.startswith("source."):
+            value = unwrapped(cast("dict[str, Any]", value))
+        return self._without_secrets(key, value)
 
-    def _source(self, key: str, value: Any) -> Any:
+    def _without_secrets(self, key: str, value: Any) -> Any:
         if key in self.named:
             return self.named[key]
         table = as_table(value)
         if table is not None:
-            return {name: self._source(f"{key}.{name}", inner) for name, inner in table.items()}
+            return {name: self._without_secrets(f"{key}.{name}", inner) for name, inner in table.items()}
         if isinstance(value, list):
-            return [self._source(f"{key}.{at}", inner) for at, inner in enumerate(cast("list[Any]", value))]
+            return [self._without_secrets(f"{key}.{at}", inner) for at, inner in enumerate(cast("list[Any]", value))]
         return masked(key, value)
 
 

@@ -5,17 +5,24 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
-SECRETS = ("model.api_token", "page.token")
+SECRETS = ("model.api_token", "page.token", "notify.to", "notify.escalate_to")
+"""Settings that are secrets whatever stands in them; addresses of services hold tokens anywhere."""
+
+REVEALED = ("source", "notify", "actions")
+"""Sections in which `env:NAME` stands for a variable of the environment."""
+
 MASK = "********"
 
 _NAMES = re.compile(
     r"(?i)(pass(word|wd|phrase)?|secret|token|(api|private|access)[_-]?key|credentials?|authorization)$"
 )
+_AT = re.compile(r"\.\d+$")  # of a list
 _FROM_ENVIRONMENT = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def is_secret(key: str) -> bool:
     """Whether the value of a setting, by its dotted key, is one: a token, a password, any header that is sent."""
+    key = _AT.sub("", key)
     return key in SECRETS or bool(_NAMES.search(key)) or key.rpartition(".")[0].endswith("headers")
 
 
@@ -32,7 +39,7 @@ def masked(key: str, value: Any) -> Any:
 
 
 def revealed(tree: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
-    """The tree with the variables that its sources name as `env:NAME`; which keys did; the names that are not set."""
+    """The tree with the variables that it names as `env:NAME`; which keys did; the names that are not set."""
     named: dict[str, str] = {}
     missing: list[str] = []
 
@@ -50,8 +57,8 @@ def revealed(tree: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[str, An
             missing.append(key)
         return env.get(found[1], "")
 
-    sources = tree.get("source")
-    return (tree | {"source": value_of("source", sources)} if sources else tree), named, missing
+    revealed_ = {section: value_of(section, tree[section]) for section in REVEALED if tree.get(section)}
+    return tree | revealed_, named, missing
 
 
 def _without_user(url: str) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from wakeful.config.acting import ActionsSection, NotifySection
 from wakeful.config.kinds import Port, Seconds, SecondsOrNever, Text, Tokens
 from wakeful.config.sources import SourceSettings
 
@@ -42,13 +43,20 @@ class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """How it thinks. idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs."""
+    """How it thinks.
+
+    idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs of being awake
+    stance: how a model is asked to think: plainly, by the Free Energy Principle, on three levels, or field by field
+    prompt: a file with a prompt of yours in its place
+    """
 
     max_answer_tokens: Annotated[int, Meta(ge=100, le=1_000_000)] = 500
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.2
     first_look: bool = True
     idle_every_s: SecondsOrNever = 0.0
     quiet_every_s: Seconds = 3600.0
+    stance: Literal["base", "fep", "metacognitive", "structured"] = "base"
+    prompt: str = ""
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,12 +76,6 @@ class PageSection(Struct, frozen=True, forbid_unknown_fields=True):
     token: str = ""
 
 
-class NotifySection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Of what you are told: the mildest severity."""
-
-    least: Literal["info", "warning", "critical"] = "warning"
-
-
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. sources: of the `[[source]]` tables; default_sources: whether the usual ones come as well."""
 
@@ -83,6 +85,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSection = JournalSection()
     page: PageSection = PageSection()
     notify: NotifySection = NotifySection()
+    actions: ActionsSection = ActionsSection()
     source: list[SourceSettings] = field(default_factory=list[SourceSettings])
     default_sources: bool | None = None
 

@@ -1,6 +1,6 @@
 """What does the model see? Rules first, then turns that are only ever appended to, last what changes."""
 
-from wakeful.context.conversation import Conversation, Layout, Turn
+from wakeful.context.conversation import Conversation, Layout, Room, Turn
 from wakeful.context.errors import OverBudget
 from wakeful.context.history import History
 from wakeful.context.overflow import Counter, Fitted, OverflowPolicy, fit
@@ -8,10 +8,12 @@ from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.render import as_data, cite, clock, entry_line, observation_line, shorten
 from wakeful.context.summary import Summary, extract, faults, summarise
 from wakeful.context.tiers import TierBudgets, Tiers
-from wakeful.context.tokens import TokenEstimate
-from wakeful.context.turn import Seen, moment, question
+from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
+from wakeful.context.turn import REMEMBERED, Seen, moment, question
 
 __all__ = [
+    "MESSAGE_TOKENS",
+    "REMEMBERED",
     "Broken",
     "Conversation",
     "Counter",
@@ -21,6 +23,7 @@ __all__ = [
     "OverBudget",
     "OverflowPolicy",
     "Role",
+    "Room",
     "Seen",
     "Summary",
     "TierBudgets",

@@ -60,6 +60,16 @@ class Layout:
     broken: Broken | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the context is taken up by, in tokens: rules, all that was said, what is free, what the answer may take."""
+
+    rules: int
+    turns: int
+    free: int
+    answer: int
+
+
 class Conversation:
     """The turns that the model still sees, within the room that its context leaves.
 
@@ -84,6 +94,7 @@ class Conversation:
         self._gists: list[str] = []
         self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
         self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
+        self._room: Room | None = None  # until the turns change
         self._known_tokens: int | None = None  # the server's own count of all up to the last reply
 
     @property
@@ -92,9 +103,24 @@ class Conversation:
         return tuple(self._turns)
 
     @property
+    def gists(self) -> Sequence[str]:
+        """What the prompt says of the turns that have left it, a line each, oldest first."""
+        return tuple(self._gists)
+
+    @property
     def room_tokens(self) -> int:
         """What a prompt may have at most."""
         return max(self._context_tokens - self._answer_tokens, 0)
+
+    @property
+    def room(self) -> Room:
+        """What the context is taken up by before the next moment comes."""
+        if self._room is None:
+            rules = self.estimate.message_tokens(self.rules)
+            taken = self._known_tokens or self.estimate.prompt_tokens(self.of(self._turns, self._gists))
+            turns = max(taken - rules, 0)
+            self._room = Room(rules, turns, max(self.room_tokens - rules - turns, 0), self._answer_tokens)
+        return self._room
 
     @property
     def moment_tokens(self) -> int:
@@ -114,12 +140,13 @@ class Conversation:
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
         if prompt_tokens:
-            self._learn(self._messages(turn.user), prompt_tokens)
+            self.estimate.learn(self._messages(turn.user), prompt_tokens)
             # The template adds something behind the answer that neither count holds.
             self._known_tokens = prompt_tokens + completion_tokens + MESSAGE_TOKENS
         else:
             self._known_tokens = None
         self._turns.append(turn)
+        self._room = None
         self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
 
     def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
@@ -133,9 +160,9 @@ class Conversation:
         """
         self._turns = list(turns)
         self._gists = list(gists)[-MAX_GISTS:]
-        self._known_tokens = None
+        self._known_tokens = self._room = None
         if tokens is not None:
-            self._learn(self.of(turns, gists), tokens)
+            self.estimate.learn(self.of(turns, gists), tokens)
             self._known_tokens = tokens
         self._sent = tuple(self.of(self._turns, self._gists))
         if self._tokens_with("") > self.room_tokens:
@@ -143,7 +170,7 @@ class Conversation:
 
     def counted(self, layout: Layout, tokens: int) -> bool:
         """Takes in the model's own count of a prompt; whether it fits. If it does not, the next layout is shorter."""
-        self._learn(layout.messages, tokens)
+        self.estimate.learn(layout.messages, tokens)
         if tokens <= self.room_tokens:
             return True
         self._known_tokens = None
@@ -151,17 +178,13 @@ class Conversation:
 
     def overflowed(self, moment: str) -> Layout:
         """The prompt for `moment` after the server refused it as too long: estimates rise, turns leave."""
-        self.estimate.too_low()
+        self.estimate.too_low(self._messages(moment))
         left = self._compact(moment)
         return self._layout(moment, self._tokens_with(moment), left)
 
     def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
         self._asked = tuple(self._messages(moment))
         return Layout(self._asked, tokens, left, first_difference(self._sent, self._asked))
-
-    def _learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in messages)
-        self.estimate.learn(prompt_bytes=size, messages=len(messages), prompt_tokens=tokens)
 
     def _messages(self, moment: str) -> list[tuple[Role, str]]:
         before = _laid_out(self.rules, self._turns, self._gists)
@@ -170,11 +193,11 @@ class Conversation:
     def _tokens_with(self, moment: str) -> int:
         if self._known_tokens is not None and self._turns:
             return self._known_tokens + self.estimate.message_tokens(moment)
-        return sum(self.estimate.message_tokens(text) for _, text in self._messages(moment))
+        return self.estimate.prompt_tokens(self._messages(moment))
 
     def _compact(self, moment: str) -> tuple[Turn, ...]:
         """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
-        self._known_tokens = None
+        self._known_tokens = self._room = None
         self._sent = ()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
@@ -193,8 +216,11 @@ class Conversation:
         return sum(self.estimate.tokens(gist) for gist in self._gists)
 
     def _turn_tokens(self) -> int:
-        message_tokens = self.estimate.message_tokens
-        return sum(message_tokens(turn.user) + message_tokens(turn.reply) for turn in self._turns)
+        said: list[tuple[Role, str]] = []
+        for turn in self._turns:
+            said.append(("user", turn.user))
+            said.append(("assistant", turn.reply))
+        return self.estimate.prompt_tokens(said)
 
 
 def _laid_out(rules: str, turns: Sequence[Turn], gists: Sequence[str]) -> list[tuple[Role, str]]:

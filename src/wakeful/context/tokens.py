@@ -1,46 +1,43 @@
-"""How many tokens a text costs, estimated on the safe side and corrected by what the server reports."""
+"""How many tokens a prompt costs, where nobody can be asked: the client's estimate, for one model's prompts."""
 
-FIRST_GUESS_TOKENS_PER_BYTE = 0.55
-"""Before the first answer: more than common tokenizers need for prose, JSON, logs or Chinese (0.25 to 0.5)."""
+from collections.abc import Sequence
 
-SAFETY = 1.06
-"""The estimate stays this much above what was seen, so that one denser text does not overflow."""
+from wakeful.context.prefix import Role
+from wakeful.lmstudio import TokenEstimator
 
 MESSAGE_TOKENS = 6
 """Tokens that a chat template adds around one message; ChatML takes 5."""
 
+_TOO_LOW = 1.25
+"""How many times what was thought a prompt has at least, that a server refused as too long without saying how long."""
+
 
 class TokenEstimate:
-    """Tokens per byte of the prompts that one model was given, learnt from the `usage` of its answers."""
+    """Estimated tokens of what one model is given, rather too many than too few, learnt from counts of its server."""
 
     def __init__(self) -> None:
-        self._tokens_per_byte = FIRST_GUESS_TOKENS_PER_BYTE
-        self._learnt = False
+        self._estimator = TokenEstimator()
 
     def tokens(self, text: str) -> int:
-        """Estimated tokens of `text`, rounded up; rather too many than too few."""
-        return int(len(text.encode("utf-8", "surrogatepass")) * self._tokens_per_byte * SAFETY) + 1
+        """Tokens of `text`."""
+        return self._estimator.estimate(text).tokens
 
     def message_tokens(self, text: str) -> int:
-        """Estimated tokens of a chat message with this text, its template included."""
-        return self.tokens(text) + MESSAGE_TOKENS
+        """Tokens of a chat message with this text, its template included."""
+        return self.prompt_tokens([("user", text)])
 
-    def learn(self, *, prompt_bytes: int, messages: int, prompt_tokens: int) -> None:
-        """Takes in that a prompt of `messages` messages and `prompt_bytes` bytes in all was `prompt_tokens` long.
+    def prompt_tokens(self, messages: Sequence[tuple[Role, str]]) -> int:
+        """Tokens of a whole prompt: less than the sum of its messages, since chance evens out."""
+        return self._estimator.estimate(_sent(messages)).tokens
 
-        Goes up at once and down slowly: an estimate that is too high costs some room, one that is too low
-        overflows the context.
-        """
-        if prompt_bytes < 200 or prompt_tokens <= messages * MESSAGE_TOKENS:
-            return
-        seen = (prompt_tokens - messages * MESSAGE_TOKENS) / prompt_bytes
-        if seen >= self._tokens_per_byte:
-            self._tokens_per_byte = seen
-        else:
-            pull = 0.1 if self._learnt else 1.0
-            self._tokens_per_byte += pull * (seen - self._tokens_per_byte)
-        self._learnt = True
+    def learn(self, messages: Sequence[tuple[Role, str]], tokens: int) -> None:
+        """Takes in that a prompt was `tokens` long by the server's count."""
+        self._estimator.learn(_sent(messages), tokens)
 
-    def too_low(self) -> None:
+    def too_low(self, messages: Sequence[tuple[Role, str]]) -> None:
         """Takes in that a prompt thought to fit did not."""
-        self._tokens_per_byte *= 1.25
+        self.learn(messages, int(self.prompt_tokens(messages) * _TOO_LOW))
+
+
+def _sent(messages: Sequence[tuple[Role, str]]) -> list[dict[str, object]]:
+    return [{"role": role, "content": text} for role, text in messages]

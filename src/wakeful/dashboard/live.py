@@ -27,7 +27,10 @@ class SourceStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """How the mind stands. note: a line for the person (the pilot's, or what was taken up from the last run)."""
+    """How the mind stands. note: a line for the person (the pilot's, or what was taken up from the last run).
+
+    room: what the model's context is taken up by, tokens by name, in the order of the prompt
+    """
 
     version: str = ""
     phase: str = "starting"
@@ -36,6 +39,7 @@ class Status(msgspec.Struct, frozen=True):
     model_url: str = ""
     pilot: bool = False
     context_tokens: int = 0
+    room: dict[str, int] = {}
     note: str = ""
     resumed: str = ""
     thoughts_per_hour: float = 0.0

@@ -2,13 +2,15 @@
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
 from aiohttp import web
 
+from wakeful.dashboard.approvals import ApprovalRoutes
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.feedback import Judging
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
@@ -31,14 +33,24 @@ SHOWN_KINDS = (
     "question",
     "answer",
     "feedback",
+    "prediction_resolved",
+    "approval_requested",
+    "approval_decided",
+    "approval_expired",
+    "brake",
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
+
+Report = Callable[[], Awaitable[object]]
+"""Gives what a page may ask for besides the journal, as anything that can be written as JSON."""
 
 _FILES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
+    "/approvals.js": ("approvals.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
     "/feedback.js": ("feedback.js", "text/javascript"),
+    "/predictions.js": ("predictions.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
@@ -49,6 +61,8 @@ class Dashboard:
 
     host, port: where it listens; port 0 takes any free one. token: needed unless host is this machine itself
     hooks: what takes the posts of other programs
+    reports: what the page may ask for by name, at `/api/NAME`, such as how good predictions are
+    approvals: what waits for the person's yes, and the token with which the page may say it
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
 
@@ -61,6 +75,8 @@ class Dashboard:
         port: int = 8765,
         token: str = "",
         hooks: Sequence[Hook] = (),
+        reports: Mapping[str, Report] = MappingProxyType({}),
+        approvals: ApprovalRoutes | None = None,
     ) -> None:
         self._journal = journal
         self._live = live
@@ -68,6 +84,8 @@ class Dashboard:
         self._port = port
         self._token = token
         self._hooks = Hooks(hooks)
+        self._reports = reports
+        self._approvals = approvals
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -86,7 +104,13 @@ class Dashboard:
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
         Judging(self._journal).add_to(app)
+        for name in self._reports:
+            app.router.add_get(f"/api/{name}", self._report)
         self._hooks.add_to(app)
+        if self._approvals is not None:
+            self._approvals.add_to(app)
+        else:
+            app.router.add_get("/api/approvals", _none)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -116,6 +140,10 @@ class Dashboard:
 
     async def _status(self, _: web.Request) -> web.Response:
         return _json(msgspec.json.encode(self._live.status))
+
+    async def _report(self, request: web.Request) -> web.Response:
+        report = self._reports[request.path.removeprefix("/api/")]
+        return _json(msgspec.json.encode(await report()))
 
     async def _entries(self, request: web.Request) -> web.Response:
         """The entries with the numbers in `seq`, for the evidence behind a thought."""
@@ -178,6 +206,10 @@ class Dashboard:
                 task.cancel()
             await asyncio.wait(tasks)
         return response
+
+
+async def _none(_: web.Request) -> web.Response:
+    return _json(b"[]")
 
 
 def _entry(entry: Entry) -> bytes:

@@ -1,19 +1,26 @@
 """What are the nouns? Everything that happens is one of these events, written once to the journal."""
 
+from wakeful.events.acting import (
+    Acknowledged,
+    ActionClaimed,
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    Brake,
+    Delivery,
+)
+from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
 from wakeful.events.model import (
     ActionRequest,
     ActionResult,
-    Answer,
     Event,
-    Feedback,
     Health,
     Notification,
     Observation,
     Prediction,
-    Question,
     Quiet,
     Salience,
     Session,
@@ -23,6 +30,9 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
+from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
+from wakeful.events.talking import Answer, Feedback, Question
+from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -35,24 +45,45 @@ from wakeful.events.words import (
 
 __all__ = [
     "SEVERITIES",
+    "Acknowledged",
+    "ActionClaimed",
     "ActionRequest",
     "ActionResult",
     "ActionType",
     "Answer",
+    "ApprovalDecided",
+    "ApprovalExpired",
+    "ApprovalRequested",
+    "Brake",
+    "Claim",
+    "ClaimForm",
+    "Comparison",
     "Cursor",
+    "Delivery",
     "Entry",
     "Event",
     "Feedback",
+    "Figures",
+    "Forgotten",
     "Form",
+    "Gravity",
     "Health",
     "HealthState",
+    "Intention",
+    "IntentionForm",
+    "IntentionMet",
+    "MemoryForm",
     "Notification",
     "Observation",
+    "Outcome",
     "Prediction",
+    "PredictionResolved",
     "Provenance",
     "Question",
     "Quiet",
+    "Remembered",
     "Salience",
+    "SelfModel",
     "Session",
     "SetAside",
     "Severity",
@@ -60,6 +91,7 @@ __all__ = [
     "Thought",
     "ThoughtFailed",
     "ThoughtStarted",
+    "ThoughtYielded",
     "UnknownEvent",
     "WakeReason",
     "WakefulError",

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from wakeful.events import model
+from wakeful.events import acting, model, remembering, talking, thinking
 from wakeful.events.model import Event
 
+_FILES = (model, acting, remembering, talking, thinking)
 _encoder = msgspec.json.Encoder()
 
 
@@ -23,7 +24,7 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 @cache
 def _kinds() -> dict[str, type[Event]]:
-    return {kind_of(cls): cls for cls in vars(model).values() if _is_kind(cls)}
+    return {kind_of(cls): cls for file in _FILES for cls in vars(file).values() if _is_kind(cls)}
 
 
 @cache

@@ -7,6 +7,7 @@ way becomes a new kind. `schema` counts the shapes of one kind, for the reader's
 
 import msgspec
 
+from wakeful.events.claims import Claim
 from wakeful.events.words import (
     ActionType,
     Form,
@@ -205,12 +206,16 @@ class SetAside(Event, frozen=True, kw_only=True, tag="set_aside"):
 
 
 class Prediction(Event, frozen=True, kw_only=True, tag="prediction"):
-    """What the mind expects next: a claim, its probability in [0, 1], and by when."""
+    """What the mind expects next: a claim in words, its probability in [0, 1], and by when.
+
+    condition: the claim in a form that a program can check; None where it is in words only, and so stays unverified
+    """
 
     cycle: str
     claim: str
     probability: float
     due_ns: int
+    condition: Claim | None = None
     provenance: Provenance = "model"
 
     @property
@@ -223,12 +228,17 @@ class Prediction(Event, frozen=True, kw_only=True, tag="prediction"):
 
 
 class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
-    """A thought asks for something to be done; `key` makes it happen at most once."""
+    """A thought asks for something to be done; `key` makes it happen at most once.
+
+    tool, arguments: the tool that is to do it, "" where none was named, and its arguments, a JSON object as text
+    """
 
     key: str
     cycle: str
     action: str
     details: str = ""
+    tool: str = ""
+    arguments: str = ""
 
     @property
     def origin(self) -> str:
@@ -240,11 +250,16 @@ class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
 
 
 class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
-    """What came of the action request with the same `key`."""
+    """What came of the action request with the same `key`.
+
+    outcome: `done`, `failed`, `declined` (by the policy), `refused` (by a person), `expired`, `dry run`, or
+        `unknown`: it was begun, and nobody can say how far it came
+    """
 
     key: str
     outcome: str
     text: str = ""
+    tool: str = ""
 
     @property
     def origin(self) -> str:
@@ -256,13 +271,17 @@ class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
 
 
 class Notification(Event, frozen=True, kw_only=True, tag="notification"):
-    """What is said to the user: two lines, and the entries behind them. `key` is said at most once."""
+    """What is said to the user: two lines, and the entries behind them. `key` is said at most once.
+
+    intention: the key of the user's intention that asked for it, "" where a thought did
+    """
 
     key: str
     severity: Severity
     title: str
     text: str
     evidence: tuple[int, ...] = ()
+    intention: str = ""
 
     @property
     def origin(self) -> str:
@@ -271,57 +290,6 @@ class Notification(Event, frozen=True, kw_only=True, tag="notification"):
     @property
     def body(self) -> str:
         return f"{self.title}. {self.text}"
-
-
-class Feedback(Event, frozen=True, kw_only=True, tag="feedback"):
-    """What the user said of an entry: whether knowing it was useful; its sources are trusted more or less for it."""
-
-    about: int
-    useful: bool
-    sources: tuple[str, ...] = ()
-    provenance: Provenance = "user"
-
-    @property
-    def origin(self) -> str:
-        return "user"
-
-    @property
-    def body(self) -> str:
-        return f"#{self.about} was {'useful' if self.useful else 'not useful'}"
-
-
-class Question(Event, frozen=True, kw_only=True, tag="question"):
-    """What a person asked."""
-
-    text: str
-    provenance: Provenance = "user"
-
-    @property
-    def origin(self) -> str:
-        return "user"
-
-    @property
-    def body(self) -> str:
-        return self.text
-
-
-class Answer(Event, frozen=True, kw_only=True, tag="answer"):
-    """What the mind answered, and the entries that it used."""
-
-    question: int
-    text: str
-    evidence: tuple[int, ...]
-    model: str
-    pilot: bool = False
-    provenance: Provenance = "model"
-
-    @property
-    def origin(self) -> str:
-        return "mind"
-
-    @property
-    def body(self) -> str:
-        return self.text
 
 
 class Health(Event, frozen=True, kw_only=True, tag="health"):
@@ -357,12 +325,16 @@ class Quiet(Event, frozen=True, kw_only=True, tag="quiet"):
 
 
 class Summary(Event, frozen=True, kw_only=True, tag="summary"):
-    """What left the prompt, in short; `by_model` is false for an extractive stand-in."""
+    """What left the prompt, in short; `by_model` is false for an extractive stand-in.
+
+    earlier: what the prompt then said of all that had left it, a line each, so that it goes on with the same bytes
+    """
 
     text: str
     from_seq: int
     to_seq: int
     by_model: bool = False
+    earlier: tuple[str, ...] = ()
     provenance: Provenance = "model"
 
     @property

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from wakeful.context import TokenEstimate, cite, entry_line, question
 from wakeful.events import Answer, Entry, Observation, Question
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind.prompt import ASK, prompt
 from wakeful.mind.schema import AskReply, ask_schema
-from wakeful.mind.thinker import OnText, Thinker
+from wakeful.mind.thinker import Messages, OnText, Thinker
 
 _NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
 _DAY_S = 86400.0
@@ -40,20 +42,43 @@ async def ask(
     *,
     now_ns: Callable[[], int] = time.time_ns,
     on_text: OnText | None = None,
+    keep: bool = True,
 ) -> Asked:
     """Answers a question from what the journal holds on it, and journals both.
 
+    keep: False journals nothing: what another program asks is no word of the user
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
-    begun_ns = now_ns()
-    asked = Question(at_ns=begun_ns, text=text)
-    entries = await _entries(asked, journal, recall)
+    asked = Question(at_ns=now_ns(), text=text)
+    written, used = await answer_to(asked, journal, recall, thinker, now_ns=now_ns, on_text=on_text)
+    if not keep:
+        return Asked(answer=written, used=used)
+    [stored] = await journal.append([asked])
+    answer = replace(written, question=stored.seq)
+    await journal.append([answer])
+    return Asked(answer=answer, used=used)
+
+
+async def answer_to(
+    asked: Question,
+    journal: Journal,
+    recall: Recall,
+    thinker: Thinker,
+    *,
+    now_ns: Callable[[], int] = time.time_ns,
+    on_text: OnText | None = None,
+    since_ns: int | None = None,
+) -> tuple[Answer, tuple[Entry, ...]]:
+    """The answer, which does not know its question's number yet, and the entries that it used; nothing is journaled.
+
+    since_ns: from when on the journal is looked at; else as the question's words say
+    Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
+    """
+    entries = await _entries(asked, journal, recall, since(asked.text, asked.at_ns) if since_ns is None else since_ns)
     rules = prompt(ASK)
-    estimate = TokenEstimate()
-    room = thinker.facts.context_tokens - thinker.answer_tokens - estimate.message_tokens(rules)
-    entries = _that_fit(text, entries, estimate, room, begun_ns)
+    entries, messages = await _laid_out(asked.text, entries, rules, thinker, asked.at_ns)
     answered = await thinker.ask(
-        [("system", rules), ("user", question(text, entries, now_ns=begun_ns))],
+        messages,
         AskReply,
         ask_schema([cite(entry.seq) for entry in entries], short=thinker.facts.pilot),
         on_text=on_text,
@@ -61,17 +86,15 @@ async def ask(
     offered = {entry.seq: entry for entry in entries}
     cited = dict.fromkeys(int(each.removeprefix("#")) for each in answered.value.evidence)
     used = tuple(offered[seq] for seq in cited if seq in offered)
-    [stored] = await journal.append([asked])
     answer = Answer(
         at_ns=now_ns(),
-        question=stored.seq,
+        question=0,
         text=answered.value.answer,
         evidence=tuple(entry.seq for entry in used),
         model=answered.results[-1].model or thinker.facts.name,
         pilot=thinker.facts.pilot,
     )
-    await journal.append([answer])
-    return Asked(answer=answer, used=used)
+    return answer, used
 
 
 def since(text: str, now_ns: int) -> int:
@@ -97,9 +120,8 @@ def _ns(at: datetime) -> int:
     return int(at.timestamp() * 1e9)
 
 
-async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[Entry]:
+async def _entries(asked: Question, journal: Journal, recall: Recall, begin: int) -> list[Entry]:
     """What may hold the answer, most useful first: what matches its words, what was thought, what was seen last."""
-    begin = since(asked.text, asked.at_ns)
     found = await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
     found += await journal.read(kinds=_NOTABLE, since_ns=begin, limit=_MAX_ENTRIES, newest_first=True)
     found += await journal.read(kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True)
@@ -110,6 +132,22 @@ async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[En
         for entry in unique.values()
         if not (entry.event.__struct_config__.tag == "notification" and getattr(entry.event, "key", "") in told)
     ]
+
+
+async def _laid_out(
+    text: str, entries: list[Entry], rules: str, thinker: Thinker, now_ns: int
+) -> tuple[list[Entry], Messages]:
+    """A prompt that fits by the model's own count, where it can be asked, and the entries that it shows."""
+    estimate = TokenEstimate()
+    limit = thinker.facts.context_tokens - thinker.answer_tokens
+    room = limit - estimate.message_tokens(rules)
+    while True:
+        fitting = _that_fit(text, entries, estimate, room, now_ns)
+        messages: Messages = [("system", rules), ("user", question(text, fitting, now_ns=now_ns))]
+        tokens = await thinker.count(messages)
+        if tokens is None or tokens <= limit or not fitting:
+            return fitting, messages
+        room -= max(tokens - limit, room // 8)
 
 
 def _that_fit(text: str, entries: list[Entry], estimate: TokenEstimate, room: int, now_ns: int) -> list[Entry]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wakeful.context import Conversation, Seen, Turn, cite, moment
+from wakeful.context import MESSAGE_TOKENS, Conversation, Seen, Turn, cite, moment
 from wakeful.events import (
     Cursor,
     Entry,
@@ -17,17 +17,18 @@ from wakeful.events import (
     Thought,
     ThoughtFailed,
     ThoughtStarted,
+    ThoughtYielded,
 )
 from wakeful.journal import Journal
 from wakeful.mind.cycle import gist
-from wakeful.mind.prompt import prompt, version_for
+from wakeful.mind.prompt import Rules
 from wakeful.mind.schema import AttentionShares, Reply
 from wakeful.mind.thinker import Thinker
 
 CONSUMER = "mind"
 """The name under which the mind's place in the journal is kept."""
 
-_KINDS = ("salience", "thought_started", "thought", "thought_failed", "set_aside")
+_KINDS = ("salience", "thought_started", "thought", "thought_failed", "thought_yielded", "set_aside")
 
 _TURNS = 200
 """Thoughts that are looked at: more than a prompt holds turns."""
@@ -52,7 +53,7 @@ async def waiting(journal: Journal) -> Waiting:
                 saliences.append((salience, entry.cursor))
             case ThoughtStarted() as begun:
                 started[begun.cycle] = begun
-            case Thought() | SetAside():
+            case Thought() | SetAside() | ThoughtYielded():
                 started.pop(entry.event.cycle, None)
             case ThoughtFailed() as failed:
                 started.pop(failed.cycle, None)
@@ -71,10 +72,10 @@ async def waiting(journal: Journal) -> Waiting:
     return Waiting(seen=tuple(seen), attempts=dict(attempts))
 
 
-def new_conversation(thinker: Thinker) -> Conversation:
+def new_conversation(thinker: Thinker, rules: Rules) -> Conversation:
     """One that has only its rules yet, in the room that the model's context leaves beside the answer."""
     return Conversation(
-        prompt(version_for(pilot=thinker.facts.pilot)),
+        rules.text,
         context_tokens=thinker.facts.context_tokens,
         answer_tokens=thinker.answer_tokens,
     )
@@ -84,7 +85,18 @@ async def into(conversation: Conversation, journal: Journal, thinker: Thinker) -
     """Lets a conversation go on with the bytes that the last prompt had, as far as they still fit."""
     kept, gists = await turns(journal)
     tokens = await thinker.count(conversation.of(kept, gists)) if kept else None
+    if kept and tokens is None:
+        tokens = await _counted_then(journal, kept[-1].seq, thinker.facts.name)
     conversation.restore(kept, gists, tokens=tokens)
+
+
+async def _counted_then(journal: Journal, seq: int, model: str) -> int | None:
+    """What the server counted for the last prompt and its answer; None where that says nothing of this model."""
+    [entry] = await journal.get({seq})
+    last = entry.event
+    if not isinstance(last, Thought) or last.repaired or not last.prompt_tokens or last.model != model:
+        return None
+    return last.prompt_tokens + last.completion_tokens + MESSAGE_TOKENS
 
 
 async def turns(journal: Journal) -> tuple[list[Turn], list[str]]:
@@ -95,6 +107,8 @@ async def turns(journal: Journal) -> tuple[list[Turn], list[str]]:
     left_through = last.to_seq if isinstance(last, Summary) else 0
     thoughts = [(entry.seq, entry.event) for entry in reversed(newest) if isinstance(entry.event, Thought)]
     gists = [gist(thought) for seq, thought in thoughts if seq <= left_through]
+    if isinstance(last, Summary) and last.earlier:
+        gists = list(last.earlier)
     kept = [(seq, thought) for seq, thought in thoughts if seq > left_through]
     cited = {seq for _, thought in kept if not thought.shown for seq in thought.evidence}
     found = {entry.seq: entry for entry in await journal.get(cited)}

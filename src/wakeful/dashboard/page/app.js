@@ -1,6 +1,8 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
-import { ago, el, metric, number, plain, spark, time, when } from "./draw.js";
+import { approvals } from "./approvals.js";
+import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
 import { heard, judge } from "./feedback.js";
+import { predictions } from "./predictions.js";
 
 const MAX_SHOWN = 200;
 const MAX_POINTS = 60;
@@ -30,6 +32,8 @@ function facts() {
   const share = status.observed ? percent(status.habituated, status.observed) : "–";
   by("expected").replaceChildren(share, el("small", "", `of ${status.observed.toLocaleString()} observations`));
   by("tokens").replaceChildren(status.tokens_today.toLocaleString(), el("small", "", `wakes at salience ${status.threshold.toFixed(2)}`));
+  const used = (status.room.rules ?? 0) + (status.room.turns ?? 0);
+  if (used) by("context").replaceChildren(percent(used, status.context_tokens), stacked(status.room), el("small", "", `of ${status.context_tokens.toLocaleString()} tokens in use`));
   by("note").textContent = plain([status.resumed, status.note].filter(Boolean).join(" "));
   by("note").hidden = !by("note").textContent;
   by("sources").replaceChildren(...status.sources.map(source));
@@ -66,8 +70,10 @@ function card(entry) {
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
     case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
+    case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
+    case "brake": return plainCard(entry, "warning", event.on ? "acting is paused" : "it may act again", event.why);
     case "session": return plainCard(entry, "info", event.state, event.text);
     default: return null;
   }
@@ -78,8 +84,9 @@ function thought(entry) {
   const meta = el("p", "meta", el("span", "severity", `${SIGN[event.severity]} ${event.severity}`), el("time", "", when(event.at_ns)), el("span", "", `woken by ${plain(event.reason)}`), el("span", "", event.pilot ? "pilot model" : plain(event.model)));
   const expects = el("p", "soft", `Expects: ${plain(event.next_prediction)} (${Math.round(100 * event.confidence)} %)`);
   const wants = event.action_needed && event.action_details ? el("p", "soft", `Wants to ${plain(event.action_type)}: ${plain(event.action_details)}`) : null;
-  const cost = (event.prompt_tokens ?? 0) + (event.completion_tokens ?? 0);
-  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost} tokens, ${(event.duration_s ?? 0).toFixed(1)} s`), event.evidence.length ? judge(entry.seq) : null);
+  const read = event.evaluated_tokens ?? -1; // -1: the server does not tell
+  const cost = `${read >= 0 ? `${read} of ` : ""}${event.prompt_tokens ?? 0} tokens read, ${event.completion_tokens ?? 0} written`;
+  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost}, ${(event.duration_s ?? 0).toFixed(1)} s`), event.evidence.length ? judge(entry.seq) : null);
 }
 
 function plainCard(entry, severity, title, text, about) {
@@ -113,6 +120,8 @@ function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
   if (entry.event.kind === "feedback") return heard(entry.event, newest);
+  if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
+  if (entry.event.kind.startsWith("approval_") || entry.event.kind === "action_result") approvals();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
@@ -157,4 +166,6 @@ for (const entry of past) add(entry, false);
 const last = past.find((entry) => entry.event.kind === "quiet");
 if (last) quiet(last.event);
 follow();
+approvals();
 setInterval(facts, 10_000);
+setInterval(approvals, 30_000);

@@ -60,3 +60,18 @@ export function spark(points) {
   }
   return svg;
 }
+
+// Parts beside each other, as wide as their amounts; the names and amounts are its title, for those who can't see it too.
+export function stacked(amounts) {
+  const bar = el("div", "stacked");
+  const total = Object.values(amounts).reduce((sum, each) => sum + each, 0) || 1;
+  for (const [name, amount] of Object.entries(amounts)) {
+    const part = el("i", name);
+    part.style.width = `${(100 * amount) / total}%`;
+    bar.append(part);
+  }
+  bar.title = Object.entries(amounts).map(([name, amount]) => `${name} ${amount.toLocaleString()}`).join(", ");
+  bar.setAttribute("role", "img");
+  bar.setAttribute("aria-label", `tokens: ${bar.title}`);
+  return bar;
+}
