@@ -9,7 +9,7 @@ import msgspec
 
 from wakeful.attention import CANARY, EVERY_S, WITHIN_S, Attention, AttentionSettings, canary
 from wakeful.context import Seen
-from wakeful.events import Cursor, Entry, Feedback, Health, Observation, Quiet, Salience, Thought
+from wakeful.events import Cursor, Entry, Feedback, Health, Observation, PredictionResolved, Quiet, Salience, Thought
 from wakeful.journal import Journal
 
 CONSUMER = "attention"
@@ -23,10 +23,14 @@ SAVE_EVERY_S = 60.0
 NOTABLE = 0.3
 """Salience from which on a score is journaled; below it an observation is as expected and only counted."""
 
-KINDS = ("observation", "thought", "feedback")
+KINDS = ("observation", "thought", "feedback", "prediction_resolved")
 """What it follows: what is seen, and what came of thinking about it."""
 
 _MODEL_WEIGHT = 0.2  # of what the model made of it, where the user's word weighs 1
+_PREDICTED_WEIGHT = 0.5  # of a prediction that was quite right where the base rate was quite wrong
+_MAX_CYCLES = 500
+"""Thoughts whose sources are remembered until what they predicted is resolved."""
+
 _MAX_NOTABLE = 1000
 """Notable observations whose source is remembered until there is a thought about them."""
 
@@ -64,6 +68,7 @@ class Attending:
         self._reached = (0, Cursor(""))
         self._saved_s = 0.0
         self._sources: dict[int, str] = {}
+        self._behind: dict[str, frozenset[str]] = {}
         self._canary_came = asyncio.Event()
 
     async def restore(self) -> None:
@@ -206,5 +211,15 @@ class Attending:
                 self.attention.outcome(source, useful=event.useful)
         elif isinstance(event, Thought) and event.reason == "salience" and not event.pilot:
             useful = event.severity != "info" or event.action_needed
-            for source in {self._sources[seq] for seq in event.evidence if seq in self._sources}:
+            sources = frozenset(self._sources[seq] for seq in event.evidence if seq in self._sources)
+            for source in sources:
                 self.attention.outcome(source, useful=useful, weight=_MODEL_WEIGHT)
+            self._behind[event.cycle] = sources
+            if len(self._behind) > _MAX_CYCLES:
+                del self._behind[next(iter(self._behind))]
+        elif isinstance(event, PredictionResolved) and event.outcome != "unverified":
+            # What everybody could have said teaches nothing; what was better or worse than the base rate does.
+            came = float(event.outcome == "true")
+            better = (event.base - came) ** 2 - (event.probability - came) ** 2
+            for source in self._behind.pop(event.cycle, ()):
+                self.attention.outcome(source, useful=better > 0.0, weight=_PREDICTED_WEIGHT * abs(better))
