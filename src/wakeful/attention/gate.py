@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 from wakeful.attention import state as states
@@ -160,6 +161,11 @@ class Attention:
         if woke and record is not None:
             record.woke_s = salience.at_ns / 1e9
         return woke
+
+    def wakes_from(self, threshold: float) -> None:
+        """Sets the salience that wakes while the budget is full, in place of the settings'."""
+        self._settings = replace(self._settings, threshold=threshold)
+        self.budget = WakeBudget(self._settings, self._state.spent)
 
     def interested_in(self, words: Sequence[str]) -> None:
         """Raises what has to do with these words from now on, besides those of the settings."""

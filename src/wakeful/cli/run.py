@@ -175,6 +175,8 @@ class _Run:
                     first_look=settings.thinking.first_look,
                     idle_every_s=settings.thinking.idle_every_s,
                     quiet_every_s=settings.thinking.quiet_every_s,
+                    reflect_every_s=settings.thinking.reflect_every_s,
+                    bounds=_bounds(settings),
                     stance=settings.thinking.stance,
                     prompt=settings.thinking.prompt,
                 ),
@@ -275,6 +277,12 @@ class _Run:
                 approve_token=self._approve_token,
             ),
         )
+
+
+def _bounds(settings: Settings) -> dict[str, tuple[float, float]]:
+    """What the mind may change about itself; what begins where it ends may not be changed."""
+    given = {"threshold": settings.tuning.threshold, "idle_every_s": settings.tuning.idle_every_s}
+    return {name: (min(ends), max(ends)) for name, ends in given.items() if min(ends) < max(ends)}
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

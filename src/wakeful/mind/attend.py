@@ -55,11 +55,13 @@ class Attending:
     journaling, from the observations between the two places.
 
     latest: the newest observation of each source with its score
+    through: number of the newest entry that was taken in
     """
 
     def __init__(self, journal: Journal, settings: AttentionSettings, on_salient: OnSalient) -> None:
         self.attention = Attention(settings)
         self.latest: dict[str, tuple[Observation, Salience]] = {}
+        self.through = 0
         self._journal = journal
         self._settings = settings
         self._on_salient = on_salient
@@ -163,6 +165,7 @@ class Attending:
             for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
                 self._reach(entry)
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
+        self.through = entries[-1].seq
         newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
         if newest_ns and (silences := self.attention.silences(newest_ns)):
             await self._journal.append(silences)
@@ -223,3 +226,8 @@ class Attending:
             better = (event.base - came) ** 2 - (event.probability - came) ** 2
             for source in self._behind.pop(event.cycle, ()):
                 self.attention.outcome(source, useful=better > 0.0, weight=_PREDICTED_WEIGHT * abs(better))
+
+
+async def prime(journal: Journal, learnt: Attention) -> None:
+    """Lets the gate of a new journal begin with what another one has learnt."""
+    await journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor="", state=learnt.dump())))

@@ -13,6 +13,7 @@ from wakeful.events import (
     Claim,
     Entry,
     Event,
+    Intention,
     Notification,
     Observation,
     Prediction,
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
 """A prediction in plain words is taken to speak of the next hour."""
+
+THINK_AGAIN_S = 3600.0
+"""When something that was to be thought over later is thought over."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -71,12 +75,14 @@ class Frame:
 
     expected: what the thought before this one predicted; recalled: what memory brings along
     notes: what the mind is told about itself; known: the newest observation of each source, for what may be predicted
+    claims: whether the model is told what it may predict, which the pilot is not
     """
 
     expected: str = ""
     recalled: Sequence[Entry] = ()
     notes: Sequence[str] = ()
     known: Sequence[Observation] = ()
+    claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ async def think(
     thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
     claim, due_s = _claim(answered.value, offered, observations)
     events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, notify_from)]
+    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
+        events.append(_to_think_again(thought))
     if left:
         events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
@@ -190,9 +198,10 @@ def _moment(
             notes=notes,
         )
 
-    text = write(frame.recalled, frame.notes)
+    claims = (offer([each.observation for each in seen], ()).note,) if frame.claims else ()
+    text = write(frame.recalled, (*frame.notes, *claims))
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = write((), ())
+        text = write((), claims)
     return text
 
 
@@ -316,6 +325,20 @@ def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
             )
         )
     return events
+
+
+def _to_think_again(thought: Thought) -> Intention:
+    """The reminder that a thought sets itself when it wants to be thought over later."""
+    return Intention(
+        at_ns=thought.at_ns,
+        key=f"m{thought.cycle[:8]}",
+        text=f"think again about {thought.focus}",
+        form="remind",
+        told=thought.action_details or thought.focus,
+        due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
+        evidence=thought.evidence,
+        provenance="model",
+    )
 
 
 def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:
