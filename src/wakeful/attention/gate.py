@@ -233,14 +233,14 @@ class Attention:
                 faint = judged.surprise
             nats, end_nats = judged.nats, judged.end_nats
             if nats > _TOLD_FROM_NATS or end_nats > _TOLD_FROM_NATS:
-                told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
+                # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
+                # How much it matters and how near an end is are no matters of chance.
+                nats = min(nats - math.log(min(len(observation.values), _MOST_CHANCES)), judged.matters)
                 surprise, end = max(surprise, nats), max(end, end_nats)
+                told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
         faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
         if not told:
-            return max(surprise, faint), ()
-        # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
-        # Nearness to an end is no matter of chance.
-        surprise = max(surprise - math.log(min(max(len(observation.values), 1), _MOST_CHANCES)), 0.0)
+            return faint, ()
         told.sort(reverse=True)
         return max(_one_cause(series, surprise, at_s), end, faint), tuple(why for _, why in told)
 

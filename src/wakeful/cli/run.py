@@ -20,7 +20,7 @@ from wakeful.cli import runtime
 from wakeful.cli.board import Board, quiet_line
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import PILOT_NOTE, Connection, connected
-from wakeful.cli.tending import tended
+from wakeful.cli.tending import recalled_kinds, tended
 from wakeful.cli.terminal import Screen, event_text, local_clock, thought_text
 from wakeful.cli.toolbox import Acting, build_acting
 from wakeful.cli.watching import build_sources, hooks_of, observers_of
@@ -163,7 +163,7 @@ class _Run:
             mind = Mind(
                 journal,
                 thinker,
-                Recall(kept.memory, kinds=("thought",) if thinker.facts.pilot else ("thought", "memory")),
+                Recall(kept.memory, kinds=recalled_kinds(thinker.facts)),
                 attention=AttentionSettings(
                     thoughts_per_hour=settings.attention.thoughts_per_hour,
                     tokens_per_hour=settings.attention.tokens_per_hour,

@@ -310,7 +310,7 @@ class Mind:
             await asyncio.sleep(self._settings.quiet_every_s)
             report = self.attending.quiet(since_ns, before, self._now_ns())
             nothing_waits = self.phase == "watching" and not self._workspace and not self._agenda
-            await self._attempts.commit([report], self.attending.committed if nothing_waits else self._attempts.cursor)
+            await self._attempts.commit([report], self.attending.reached if nothing_waits else self._attempts.cursor)
 
 
 def _behind(entry: Entry) -> tuple[int, ...]:
