@@ -11,6 +11,7 @@ ALL = (
     "detectors",
     "year",
     "prefix_cache",
+    "thought",
     "idle_day",
     "estimate",
     "lmstudio",

@@ -4,12 +4,15 @@ The baseline for numbers is a running mean and deviation with a rule of three si
 """
 
 import gc
+import itertools
 import math
 import random
 import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+
+import psutil
 
 from wakeful.attention import Attention
 from wakeful.events import Observation
@@ -18,9 +21,12 @@ START_NS = 1_800_000_000 * 10**9
 SECOND_NS = 10**9
 INTERVAL_S = 10
 DAY_S = 86_400
-RUNS = 3
-SAMPLES, LINES = 20_000, 200_000
-"""Of 15 values each, so 300,000 numbers; and lines, one observation each."""
+NUMBERS = LINES = 1_000_000
+LONE_NUMBERS = 200_000
+CHUNK, COMPARED = 2_000, 10
+"""Observations that are made and then timed together; the rule is timed over so many chunks at the beginning."""
+
+MINUTE_STEPS = 60 // INTERVAL_S
 
 
 def idle_metrics(day: int, rng: random.Random) -> Iterator[Observation]:
@@ -147,31 +153,74 @@ def whole_lines() -> Callable[[Observation], object]:
     return score
 
 
-def _medians(maker: Callable[[], Callable[[Observation], object]], observations: list[Observation]) -> float:
-    return statistics.median(cost_us(maker(), observations) for _ in range(RUNS))
+def chunks(observations: Iterator[Observation], count: int) -> Iterator[list[Observation]]:
+    for _ in range(count // CHUNK):
+        yield list(itertools.islice(observations, CHUNK))
+
+
+def wide_samples(rng: random.Random) -> Iterator[Observation]:
+    """A sample a minute, for as long as one likes: a million numbers are 46 days."""
+    for day in itertools.count():
+        yield from itertools.islice(idle_metrics(day, rng), 0, None, MINUTE_STEPS)
+
+
+def lone_samples(rng: random.Random) -> Iterator[Observation]:
+    """One number in each observation."""
+    for sample in wide_samples(rng):
+        values = {"cpu_percent": sample.values["cpu_percent"]}
+        yield Observation(at_ns=sample.at_ns, source="metrics", form="metrics", values=values)
+
+
+def lines(rng: random.Random) -> Iterator[Observation]:
+    for n in itertools.count():
+        yield Observation(at_ns=START_NS + n * SECOND_NS, source="journald", form="lines", text=idle_line(rng))
+
+
+def over(
+    made: Iterator[Observation], count: int, rule: Callable[[], Callable[[Observation], object]]
+) -> tuple[float, float, float]:
+    """Microseconds for an observation, those of a rule on the first ones, and MB that memory grew by after a tenth."""
+    attention, other = gate(), rule()
+    process = psutil.Process()
+    ours: list[float] = []
+    theirs: list[float] = []
+    begin_mb = 0.0
+    for number, chunk in enumerate(chunks(made, count)):
+        ours.append(cost_us(attention, chunk))
+        if number < COMPARED:
+            theirs.append(cost_us(other, chunk))
+        if number == count // CHUNK // 10:
+            begin_mb = process.memory_info().rss / 1e6
+    return statistics.fmean(ours), statistics.fmean(theirs), process.memory_info().rss / 1e6 - begin_mb
 
 
 def main() -> None:
     rng = random.Random(7)
-    day = list(idle_metrics(0, rng))
-    samples = [day[n % len(day)] for n in range(SAMPLES)]
-    lines = [
-        Observation(at_ns=START_NS + n * SECOND_NS, source="journald", form="lines", text=idle_line(rng))
-        for n in range(LINES)
-    ]
-    block = Observation(
-        at_ns=START_NS, source="log:x", form="lines", text="\n".join(each.text for each in lines[:50_000]), count=50_000
-    )
-    wide = len(samples[0].values)
-    ours, rule = _medians(gate, samples), _medians(three_sigmas, samples)
-    print(f"medians of {RUNS} runs, CPU time")
-    print(f"  a sample of {wide} metrics   {ours:>8.1f} us, {ours / wide:.1f} us a number  (must be under 15 us)")
-    print(f"    three sigmas         {rule:>8.1f} us, {rule / wide:.1f} us a number")
-    ours, rule = _medians(gate, lines), _medians(whole_lines, lines)
-    print(f"  a log line             {ours:>8.1f} us  (must be under 40 us)")
-    print(f"    a set of lines       {rule:>8.1f} us")
-    ours = statistics.median(cost_us(gate(), [block]) for _ in range(RUNS))
-    print(f"  a block of 50,000      {ours / 50_000:>8.1f} us a line")
+    wide = len(next(wide_samples(rng)).values)
+    print("CPU time, all of it, and what memory grew by after the first tenth")
+    for title, made, count, per, limit, rule, named in (
+        (
+            f"{NUMBERS:,} numbers, {wide} a sample",
+            wide_samples(rng),
+            NUMBERS // wide,
+            wide,
+            15,
+            three_sigmas,
+            "3 sigmas",
+        ),
+        (f"{LONE_NUMBERS:,} numbers, one a sample", lone_samples(rng), LONE_NUMBERS, 1, 15, three_sigmas, "3 sigmas"),
+        (f"{LINES:,} log lines", lines(rng), LINES, 1, 40, whole_lines, "a set of lines"),
+    ):
+        ours, theirs, grew_mb = over(made, count, rule)
+        print(
+            f"  {title:28s} {ours / per:6.1f} us each (must be under {limit}), {named} {theirs / per:.2f}: "
+            f"{ours / theirs:.0f} times; memory {grew_mb:+.1f} MB",
+            flush=True,
+        )
+    text = "\n".join(each.text for each in itertools.islice(lines(rng), 50_000))
+    block = Observation(at_ns=START_NS, source="log:x", form="lines", text=text, count=50_000)
+    ours = statistics.median(cost_us(gate(), [block]) for _ in range(3))
+    print(f"  a block of 50,000 lines      {ours / 50_000:6.1f} us each")
 
     tracemalloc.start()
     attention = Attention()

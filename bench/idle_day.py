@@ -15,7 +15,7 @@ from wakeful.attention import AttentionSettings
 from wakeful.events import Cursor, Observation, Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -78,7 +78,7 @@ async def day(folder: Path, seed: int) -> tuple[list[Thought], int, int]:
         mind = Mind(
             journal,
             thinker,
-            Recall(index),
+            Recall(Memory(journal, index)),
             attention=AttentionSettings(),
             settings=MindSettings(quiet_every_s=1e9),
             now_ns=lambda: now_ns,

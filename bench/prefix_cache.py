@@ -24,7 +24,7 @@ from wakeful.engine import Engine
 from wakeful.events import Observation, Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 from wakeful.mind.cycle import gist
 from wakeful.mind.prompt import PILOT, prompt
@@ -50,7 +50,7 @@ async def measure(folder: Path) -> None:
         mind = Mind(
             journal,
             thinker,
-            Recall(index),
+            Recall(Memory(journal, index)),
             attention=AttentionSettings(thoughts_per_hour=100_000),
             settings=MindSettings(first_look=False),
         )

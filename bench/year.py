@@ -47,9 +47,12 @@ _ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Incident:
+    """from_s: when it became visible; began_s: when the first value was out of order"""
+
     kind: str
     from_s: float
     source: str
+    began_s: float = 0.0
 
 
 @dataclass
@@ -126,7 +129,7 @@ def _incidents(made: Year, rng: np.random.Generator) -> None:
     gap = (ROWS - first - 600) // len(order)
     missing: set[int] = set()
     for number, kind in enumerate(order):
-        at = first + number * gap + int(rng.integers(0, gap // 2))
+        begun = at = first + number * gap + int(rng.integers(0, gap // 2))
         long = int(rng.integers(12, 60))
         span, source, seen = slice(at, at + long), "metrics", at
         if kind == "cpu saturated":
@@ -145,7 +148,7 @@ def _incidents(made: Year, rng: np.random.Generator) -> None:
         elif kind == "network surge":
             values["rx_bytes_per_s:eth0"][span] += rng.uniform(4e7, 9e7)
         elif kind == "network silent":
-            at += (204 - at % 288) % 288  # by day
+            begun = at = at + (204 - at % 288) % 288  # by day
             span, seen = slice(at, at + long), at
             values["rx_bytes_per_s:eth0"][span] = 0.0
             values["tx_bytes_per_s:eth0"][span] = 0.0
@@ -172,7 +175,7 @@ def _incidents(made: Year, rng: np.random.Generator) -> None:
             missing.add(int((made.times[at] - START_S) // 86_400))
             at = (at // 288 + 1) * 288
             source = "wakeful:silence"
-        made.incidents.append(Incident(kind, made.times[seen], source))
+        made.incidents.append(Incident(kind, made.times[seen], source, made.times[begun]))
     dice = random.Random(int(rng.integers(0, 2**31)))
     for step in range(0, ROWS, 2):
         text = dice.choices(_LINES, weights=[20, 10, 5, 60, 10, 0.3])[0]
@@ -189,18 +192,23 @@ def _incidents(made: Year, rng: np.random.Generator) -> None:
             made.incidents[n] = Incident(incident.kind, START_S + day * 86_400 + 3.4 * 3600 + 43_200, incident.source)
 
 
+def woken(incident: Incident, times: list[float]) -> bool:
+    """Whether it woke between its begin and two samples after it became visible; a missing backup within an hour."""
+    missing = incident.kind == "backup missing"
+    begin = incident.from_s - 3600.0 if missing else incident.began_s
+    late = 3600.0 if missing else WITHIN_S
+    place = bisect.bisect_left(times, begin)
+    return place < len(times) and times[place] <= incident.from_s + late
+
+
 def found(made: Year, wakes: list[tuple[float, str]]) -> Counter[str]:
-    """Incidents by kind that woke within two samples of becoming visible; waking before counts while it goes on."""
+    """Incidents by kind that woke in time."""
     by_source: dict[str, list[float]] = {}
     for at, source in wakes:
         by_source.setdefault(source, []).append(at)
     hits: Counter[str] = Counter()
     for incident in made.incidents:
-        times = by_source.get(incident.source, [])
-        early = 3600.0 if incident.kind in ("memory leak", "disk fills", "backup missing", "sensor stuck") else 0.0
-        late = WITHIN_S if incident.kind != "backup missing" else 3600.0
-        place = bisect.bisect_left(times, incident.from_s - early)
-        hits[incident.kind] += place < len(times) and times[place] <= incident.from_s + late
+        hits[incident.kind] += woken(incident, by_source.get(incident.source, []))
     return hits
 
 

@@ -38,7 +38,8 @@ def thought(messages: Messages, offered: list[str], **changes: Any) -> str:
 class ScriptedServer:
     """Speaks the part of LM Studio's API that the mind uses.
 
-    prompts: the messages of every request; evaluated, prompted: tokens read anew and in all
+    prompts: the messages of every request; schemas: what each was held to
+    evaluated, prompted: tokens read anew and in all
     before: is awaited before an answer is sent, so that a test can hold it back
     broken: while set, answers break off in the middle
     """
@@ -47,6 +48,7 @@ class ScriptedServer:
         self.answer = answer
         self.context_tokens = context_tokens
         self.prompts: list[Messages] = []
+        self.schemas: list[dict[str, Any]] = []
         self.evaluated = self.prompted = self.answered = 0
         self.before: Callable[[], Any] | None = None
         self.broken = False
@@ -91,6 +93,7 @@ class ScriptedServer:
         offered: list[str] = []
         held = body.get("response_format")
         if held:
+            self.schemas.append(held["json_schema"]["schema"])
             evidence = held["json_schema"]["schema"]["properties"]["evidence"]
             offered = evidence["items"].get("enum", [])
         text = self.answer(messages, offered)

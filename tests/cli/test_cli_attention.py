@@ -81,12 +81,14 @@ async def journaled(home: Path) -> tuple[int, int]:
 
 async def test_explain_and_replay_say_what_the_gate_does(tmp_path: Path) -> None:
     seq, _ = await journaled(tmp_path)
-    done = wakeful("attention", "explain", str(seq), home=tmp_path)
+    done = wakeful("attention", "explain", str(seq), "--plot", "why.png", home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "never seen before" in done.stdout
     assert "nats" in done.stdout
-    done = wakeful("attention", "replay", home=tmp_path)
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    done = wakeful("attention", "replay", "--plot", "again.png", home=tmp_path)
     assert "would have woken 1 times" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "again.png").read_bytes().startswith(b"\x89PNG")
     assert "of 1 notifications, 0 rest on nothing" in done.stdout
     done = wakeful("attention", "replay", "--threshold", "1", "--critical", "1", home=tmp_path)
     assert "would have woken 0 times" in done.stdout

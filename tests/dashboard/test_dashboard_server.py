@@ -27,7 +27,18 @@ async def get(http: aiohttp.ClientSession, url: str, **headers: str) -> tuple[in
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/app.js", "/draw.js", "/style.css", "/favicon.svg", "/api/status", "/api/events", "/api/entries"]
+    "path",
+    [
+        "/",
+        "/app.js",
+        "/draw.js",
+        "/feedback.js",
+        "/style.css",
+        "/favicon.svg",
+        "/api/status",
+        "/api/events",
+        "/api/entries",
+    ],
 )
 async def test_everything_is_served_with_strict_headers(
     page: Dashboard, http: aiohttp.ClientSession, path: str

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from store_conformance import START, scored, seen, thought
 
 from wakeful.events import Entry, Observation, UnknownEvent
-from wakeful.journal import Journal, JournalClosed, JournalIndex, Tally, index, search
+from wakeful.journal import Journal, JournalClosed, JournalIndex, Tally, index, indexing, search
 
 DEADLINE_S = 10.0
 
@@ -205,7 +205,7 @@ async def test_follow_keeps_the_index_up_to_date(
     for number in range(3):
         entries = await journal.append([seen(f"line {number}")])
         async with asyncio.timeout(DEADLINE_S):
-            while (await words._in_thread(index._place))[0] != entries[-1].cursor:
+            while (await words._in_thread(indexing.place))[0] != entries[-1].cursor:
                 await asyncio.sleep(0.01)
         if number == 1:
             index_path.unlink()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wakeful.events import Observation, Question, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall, cue
+from wakeful.memory import Memory, Recall, cue
 
 
 def observation(text: str) -> Observation:
@@ -33,7 +33,7 @@ async def journal(tmp_path: Path) -> AsyncGenerator[Journal]:
 @pytest.fixture
 async def recall(journal: Journal, tmp_path: Path) -> AsyncGenerator[Recall]:
     async with JournalIndex(journal, tmp_path / "index.db") as index:
-        yield Recall(index)
+        yield Recall(Memory(journal, index))
 
 
 async def test_an_earlier_thought_about_the_same_name_comes_back(journal: Journal, recall: Recall) -> None:

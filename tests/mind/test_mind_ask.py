@@ -9,7 +9,7 @@ from scripted_model import Messages, ScriptedServer
 from wakeful.events import Answer, Observation, Question
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Asked, ModelFacts, Thinker, ask
 from wakeful.mind.ask import since
 
@@ -36,7 +36,7 @@ async def asked(
             ]
         )
         thinker = Thinker(client, ModelFacts("m", context_tokens, "LM Studio", server.url), answer_tokens=300)
-        result = await ask(text, journal, Recall(index), thinker)
+        result = await ask(text, journal, Recall(Memory(journal, index)), thinker)
         stored = [entry.event for entry in await journal.read()]
         assert isinstance(stored[-2], Question)
         assert isinstance(stored[-1], Answer)

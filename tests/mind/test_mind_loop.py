@@ -27,7 +27,7 @@ from wakeful.events import (
 )
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 SETTINGS = MindSettings(first_look=False)
@@ -36,7 +36,7 @@ WITHIN_S = 20.0
 
 @asynccontextmanager
 async def awake(
-    folder: Path, server: ScriptedServer, settings: MindSettings = SETTINGS, **more: Any
+    folder: Path, server: ScriptedServer, settings: MindSettings = SETTINGS, *, pilot: bool = False, **more: Any
 ) -> AsyncGenerator[tuple[Mind, Journal]]:
     """A running mind on a journal in `folder`, cancelled at the end."""
     async with (
@@ -44,10 +44,10 @@ async def awake(
         JournalIndex(journal, folder / "index.db") as index,
         AsyncLMStudioClient(server.url) as client,
     ):
-        facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url)
+        facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url, pilot=pilot)
         thinker = Thinker(client, facts, answer_tokens=500)
         attention = AttentionSettings(thoughts_per_hour=36_000)
-        mind = Mind(journal, thinker, Recall(index), attention=attention, settings=settings, **more)
+        mind = Mind(journal, thinker, Recall(Memory(journal, index)), attention=attention, settings=settings, **more)
         running = asyncio.create_task(mind.run())
         try:
             yield mind, journal
@@ -228,7 +228,7 @@ async def test_a_finished_thought_is_not_thought_again_after_a_restart(tmp_path:
         assert "It is so." in str(server.prompts[-1])  # the conversation goes on from the first thought
 
 
-@pytest.mark.parametrize("context_tokens", [8192, 2400], ids=["all whole", "compacted"])
+@pytest.mark.parametrize("context_tokens", [8192, 2600], ids=["all whole", "compacted"])
 async def test_after_a_restart_the_prompt_goes_on_with_the_same_bytes(tmp_path: Path, context_tokens: int) -> None:
     words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
     async with ScriptedServer(context_tokens=context_tokens) as server:

@@ -9,7 +9,7 @@ from test_mind_loop import WITHIN_S, awake, line, until
 from wakeful.events import Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import ModelFacts, Thinker, preview
 
 
@@ -30,7 +30,7 @@ async def test_the_preview_is_the_next_prompt(tmp_path: Path) -> None:
             AsyncLMStudioClient(server.url) as client,
         ):
             facts = ModelFacts("scripted", server.context_tokens, "test", server.url)
-            shown = await preview(journal, Thinker(client, facts, answer_tokens=500), Recall(index))
+            shown = await preview(journal, Thinker(client, facts, answer_tokens=500), Recall(Memory(journal, index)))
     texts = [text for part in shown.parts for _, text in part.texts]
     sent = [message["content"] for message in server.prompts[-1]]
     assert texts[:-1] == sent[:-1]

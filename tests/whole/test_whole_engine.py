@@ -15,7 +15,7 @@ from wakeful.engine import Engine
 from wakeful.engine.llama import supervisor
 from wakeful.events import Observation, Salience, Thought, ThoughtFailed, ThoughtStarted
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 KILLS = 20
@@ -50,7 +50,7 @@ async def test_killed_mid_thought_twenty_times_the_mind_goes_on(
         mind = Mind(
             journal,
             Thinker(client, facts, answer_tokens=500),
-            Recall(index),
+            Recall(Memory(journal, index)),
             attention=AttentionSettings(thoughts_per_hour=36_000),
             settings=MindSettings(first_look=False),
             on_partial=on_partial,
@@ -64,7 +64,7 @@ async def test_killed_mid_thought_twenty_times_the_mind_goes_on(
             pid = engine.health.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            mind._pause_s = 0.05  # what is tested is not how long it waits
+            mind._attempts._pause_s = 0.05  # what is tested is not how long it waits
             await engine.wait_ready(30)
             assert not running.done()
         async with asyncio.timeout(90):

@@ -3,8 +3,10 @@
 from wakeful.attention.budget import WakeBudget
 from wakeful.attention.canary import CANARY, EVERY_S, WITHIN_S, canary
 from wakeful.attention.gate import Attention
+from wakeful.attention.interests import stem
 from wakeful.attention.offline import ALARM, score_lines, score_numbers
 from wakeful.attention.settings import AttentionSettings
+from wakeful.attention.words import gravity
 
 __all__ = [
     "ALARM",
@@ -15,6 +17,8 @@ __all__ = [
     "AttentionSettings",
     "WakeBudget",
     "canary",
+    "gravity",
     "score_lines",
     "score_numbers",
+    "stem",
 ]

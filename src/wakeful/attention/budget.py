@@ -45,6 +45,8 @@ class WakeBudget:
         self._tokens_per_hour = settings.tokens_per_hour
         self._busy_per_hour_s = settings.busy_share * _HOUR_S
         self._size = max(self._per_hour, _MIN_BURST)
+        self._full_threshold = min(settings.threshold, settings.critical)
+        self._other_limits = settings.tokens_per_hour > 0 or settings.busy_share > 0
         self.state = spent or Spent()
 
     def thoughts_left(self, at_ns: int) -> float:
@@ -56,8 +58,10 @@ class WakeBudget:
         """Salience that is needed to wake now, in [0, 1]; above 1 when nothing may any more."""
         self._refill(at_ns)
         state, settings = self.state, self._settings
-        if settings.share > 0:
+        if settings.share > 0.0:
             return state.steered
+        if not state.thoughts and not self._other_limits:
+            return self._full_threshold
         if state.thoughts > self._size - 1 or self._exhausted():
             return settings.critical if state.critical <= self._size - 1 else NEVER
         return min(settings.threshold + _RISE * state.thoughts / self._size, settings.critical)
@@ -104,10 +108,12 @@ class WakeBudget:
             return
         if passed_s > _HOUR_S and at_s <= state.latest_s:
             passed_s = 0.0  # a leap through time that was credited before
-        hours = passed_s / _HOUR_S
-        state.thoughts = max(0.0, state.thoughts - hours * self._per_hour)
-        state.critical = max(0.0, state.critical - hours * self._per_hour)
-        state.tokens = max(0.0, state.tokens - hours * self._tokens_per_hour)
-        state.busy_s = max(0.0, state.busy_s - hours * self._busy_per_hour_s)
+        if state.thoughts or state.critical or state.tokens or state.busy_s:
+            hours = passed_s / _HOUR_S
+            state.thoughts = max(0.0, state.thoughts - hours * self._per_hour)
+            state.critical = max(0.0, state.critical - hours * self._per_hour)
+            state.tokens = max(0.0, state.tokens - hours * self._tokens_per_hour)
+            state.busy_s = max(0.0, state.busy_s - hours * self._busy_per_hour_s)
         state.at_s = at_s
-        state.latest_s = max(state.latest_s, at_s)
+        if at_s > state.latest_s:
+            state.latest_s = at_s

@@ -32,6 +32,8 @@ class Ends(msgspec.Struct, array_like=True):
         """Nats for a bounded resource that comes nearer to its end, and hours until it is full."""
         hours = self._hours_left(value, at_s, first=first) if kind.fills else math.inf
         before = self.reached
+        if not before and value < kind.ends[0] and not kind.fills:
+            return 0.0, math.inf
         reached = sum(value >= end for end in kind.ends)
         if reached > before or value < kind.ends[max(before - 1, 0)] - _HYSTERESIS:
             self.reached = reached

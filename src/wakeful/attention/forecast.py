@@ -3,7 +3,6 @@
 import math
 import statistics
 from math import log, sqrt
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,32 +18,25 @@ _K = len(EXPERTS)
 _LEVEL, _SLOW = 0.05, 0.003
 _TREND = _LEVEL * _LEVEL / 4
 _SHARE = 0.003 / _K  # of trust that goes back to each expert at every sample, so that none is lost for good
+_KEPT = 1.0 - _SHARE * _K
 _SCALE_RATE = 0.01
 _CLIP = 4.0  # scales that one sample may teach at most
 _MEAN_TO_DEVIATION = 1.2533  # mean absolute error to standard deviation, of normal errors
-_MEDIAN_TO_MEAN = 1.183  # median absolute error to mean absolute error, of normal errors
-_FORGET = 0.998  # of what the two lags were learnt from, a sample
+_MEDIAN_TO_DEVIATION = 1.183 * _MEAN_TO_DEVIATION  # median absolute error to standard deviation
+_FORGET = 0.998  # of what the two lags were learnt from, each time
+_EVERY, _OFTEN_UNTIL = 4, 500  # samples between two lessons of what changes slowly, and until when there is one each
+_BLOCK = 16  # samples, after which what changes very slowly is looked at again
 _SEASON_AFTER = 20  # samples after which the usual interval is known well enough
-_PROFILE_AFTER_S, _WEEK_AFTER_S = 2 * DAY_S, WEEK_S + DAY_S
 _GAP, _LONGEST_GAP = 2.5, 100.0  # usual intervals
 _TRUSTED = 0.01  # trust below which an expert's view changes nothing
-_TINY = 1e-30
-_MOST_NATS = 69.0
+_FAR = 1e6  # of 1 + z²/4, from where on all errors are alike
+_TINY = 1e-13
+_MOST_NATS = 30.0
 
-
-class Foreseen(NamedTuple):
-    """What the experts together make of a value.
-
-    nats: of the tail on the value's side, both sides counted; above: whether that is the upper one
-    expected: the centre of the prediction; scale: its width, as a standard deviation
-    off: how many mean errors it is off what is usual at this time of the day, once two days are known
-    """
-
-    nats: float
-    above: bool
-    expected: float
-    scale: float
-    off: float = 0.0
+Foreseen = tuple[float, bool, float, float, float]
+"""What the experts together make of a value: nats of the tail on its side, both sides counted; whether that is the
+upper one; the centre of the prediction; its width, as a standard deviation; and how many mean errors the value is off
+what is usual at this time of the day, once two days are known."""
 
 
 class Forecast(msgspec.Struct, array_like=True):
@@ -56,10 +48,11 @@ class Forecast(msgspec.Struct, array_like=True):
     is given up for ever.
 
     n: samples; at_s, interval_s: time of the last one, and the usual time between two
-    last, before: the last two samples; grain: the smallest step that was seen
-    levels: level, slow; trend: of `level`, per sample
+    last, before: the last two samples; grain: the smallest step that was seen; least: the least scale
+    level, trend, slow: of the experts of those names, the trend per sample
+    then, earlier: the level up to one block of samples ago, and one to two blocks ago
     lags: two coefficients, and the three numbers of their covariance
-    scales, trust: by expert, mean absolute error and share
+    scales, trust: by expert, typical error as a standard deviation, and share
     early: the first samples
     """
 
@@ -69,8 +62,12 @@ class Forecast(msgspec.Struct, array_like=True):
     last: float = 0.0
     before: float = 0.0
     grain: float = 0.0
-    levels: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
+    least: float = 0.0
+    level: float = 0.0
     trend: float = 0.0
+    slow: float = 0.0
+    then: float = 0.0
+    earlier: float = 0.0
     lags: list[float] = msgspec.field(default_factory=lambda: [1.0, 0.0, 100.0, 0.0, 100.0])
     scales: list[float] = msgspec.field(default_factory=lambda: [0.0] * _K)
     trust: list[float] = msgspec.field(default_factory=lambda: [1.0 / _K] * _K)
@@ -85,120 +82,140 @@ class Forecast(msgspec.Struct, array_like=True):
         self.at_s = at_s
         if n <= WARM_UP:
             self._begin(value, since_s)
-            return Foreseen(0.0, value >= self.levels[1], self.levels[1], self.scales[2])
+            return 0.0, value >= self.slow, self.slow, self.scales[2], 0.0
         interval_s = self.interval_s
-        steps = since_s / interval_s if interval_s > 0 else 1.0
-        if since_s > 0:
-            rate = 1.0 / n if n < 50 else 0.02
-            self.interval_s += rate * (min(since_s, 10 * interval_s or since_s) - interval_s)
-        level, slow = levels = self.levels
-        last, before = self.last, self.before
+        steps = since_s / interval_s if interval_s > 0.0 else 1.0
+        if since_s > 0.0:
+            most_s = 10.0 * interval_s or since_s
+            self.interval_s += (0.02 if n > 49 else 1.0 / n) * ((min(since_s, most_s)) - interval_s)
+        level, slow, last = self.level, self.slow, self.last
         carried = level + self.trend * (steps if 0.0 <= steps < _GAP else _GAP)
-        one, two = last - slow, before - slow
-        day, week = self.day, self.week
-        if n == _SEASON_AFTER:
-            self.day = day = Season.of(DAY_S, self.interval_s, slow, at_s)
-            self.week = week = Season.of(WEEK_S, self.interval_s, slow, at_s)
+        one, two = last - slow, self.before - slow
         lags = self.lags
+        lagged = slow + lags[0] * one + lags[1] * two
+        off = 0.0
+        day, week = self.day, self.week
+        views: tuple[float, ...] = (last, carried, slow, lagged)
         in_day = in_week = 0
         today = this_week = math.nan
         if day is not None and week is not None:
-            in_day, in_week = day.at(at_s), week.at(at_s)
-            today, this_week = day.expected(in_day), week.expected(in_week)
-        views = (last, carried, slow, slow + lags[0] * one + lags[1] * two, today, this_week)
-        widen = math.sqrt(min(steps, _LONGEST_GAP)) if steps > _GAP else 1.0
-        off = 0.0
-        if day is not None and today == today and at_s - day.begun_s > _PROFILE_AFTER_S:
-            off = day.off(value, today)
-        foreseen, most = self._weigh(value, views, widen, off)
-        # Every expert learns, each by an error that is cut to a few of its own scales.
-        error, limit = value - carried, most[1]
-        error = limit if error > limit else (max(error, -limit))
-        levels[0] = carried + (_LEVEL if n > 20 else 1.0 / n) * error
+            in_day = int(at_s % DAY_S * day.per_s)
+            today = day.usual[in_day] + day.shift
+            in_week = int(at_s % WEEK_S * week.per_s)
+            this_week = week.usual[in_week] + week.shift
+            if today == today:
+                views = (last, carried, slow, lagged, today)
+                if this_week == this_week:
+                    views = (last, carried, slow, lagged, today, this_week)
+                if at_s > day.known_s:
+                    off = day.off(value, today)
+        elif n == _SEASON_AFTER:
+            self.day = Season.of(DAY_S, self.interval_s, slow, at_s)
+            self.week = Season.of(WEEK_S, self.interval_s, slow, at_s)
+        nats, above, centre, width, errors = self._weigh(value, views, steps)
+        error = errors[1]
+        self.level = carried + (_LEVEL if n > 20 else 1.0 / n) * error
         self.trend = 0.999 * self.trend + _TREND * error
-        error, limit = value - slow, most[2]
-        error = limit if error > limit else (max(error, -limit))
-        levels[1] = slow + (_SLOW if n > 333 else 1.0 / n) * error
-        self._learn_lags(value - views[3], one, two, most[3])
+        self.slow = slow + (_SLOW if n > 333 else 1.0 / n) * errors[2]
+        if n < _OFTEN_UNTIL or not n % _EVERY:
+            self._learn_lags(errors[3], one, two)
         if day is not None and week is not None:
-            day.learn(in_day, value, today, most[4], at_s)
-            week.learn(in_week, value, this_week, most[5], at_s)
-        moved = abs(value - last)
-        if moved > 1e-12 * abs(value):
-            self.grain = min(self.grain * 1.001, moved) if self.grain else moved
+            heard = len(errors)
+            day.learn(in_day, value, today, errors[4] if heard > 4 else 0.0, at_s)
+            week.learn(in_week, value, this_week, errors[5] if heard > 5 else 0.0, at_s)
+        moved = value - last
+        if moved:
+            if moved < 0.0:
+                moved = -moved
+            if moved < self.grain or not self.grain:
+                self._finer(moved, value)
+        if n < _BLOCK or not n % _BLOCK:
+            self.grain *= 1.0 + 0.001 * _BLOCK
+            self.least = max(self.grain / 2.0, abs(slow) * 1e-6, 1e-12)
+            self.earlier, self.then = self.then, level
         self.before, self.last = last, value
-        return foreseen
+        return nats, above, centre, width, off
 
-    def _weigh(self, value: float, views: tuple[float, ...], widen: float, off: float) -> tuple[Foreseen, list[float]]:
-        """The mixture's view of a value, and the largest error that each expert may learn from; moves trust."""
-        scales, trust = self.scales, self.trust
-        least = max(self.grain / 2, abs(views[2]) * 1e-6, 1e-12)
-        total = 1.0
-        if views[4] != views[4] or views[5] != views[5]:
-            total = sum(trust[:4])  # the others alone decide where a profile has no view
-        enough = _TRUSTED * total
-        upper = lower = centre = width = moved = 0.0
+    def _weigh(
+        self, value: float, views: tuple[float, ...], steps: float
+    ) -> tuple[float, bool, float, float, list[float]]:
+        """The mixture's view of a value, and the error that each expert may learn from; moves trust and scales.
+
+        Only experts with a view are heard; the shares of the others stay.
+        """
+        scales, trust, least = self.scales, self.trust, self.least
+        widened = None
+        if steps > _GAP:  # the views of those that go by the last few samples grow old in a gap
+            widened = scales[0], scales[3]
+            widen = sqrt(min(steps, _LONGEST_GAP))
+            scales = [scales[0] * widen, scales[1], scales[2], scales[3] * widen, *scales[4:]]
         rate = _SCALE_RATE if self.n > 100 else 1.0 / self.n
-        most = [math.inf] * _K
-        after = [-1.0] * _K
-        for k, view in enumerate(views):
-            error = value - view
-            if error != error:
-                continue
-            mean = scales[k]
-            scale = mean * _MEAN_TO_DEVIATION
+        learnt = self.scales
+        heard = len(views)
+        enough = _TRUSTED if heard == _K else _TRUSTED * sum(trust[:heard])
+        upper = total = centre = width = moved = 0.0
+        errors: list[float] = []
+        k = -1
+        for view in views:
+            k += 1
+            scale, share = scales[k], trust[k]
             if scale < least:
                 scale = least
-            most[k] = limit = _CLIP * scale
-            size = error if error >= 0 else -error
-            scales[k] = mean + rate * ((min(limit, size)) - mean)
-            if widen > 1.0 and k in _FADING:
-                scale *= widen
+            error = value - view
             z = error / scale
-            g = 1.0 + z * z / 4.0
-            share = trust[k]
+            spread = 1.0 + 0.25 * z * z
             if share > enough:
-                if -50.0 < z < 50.0:
-                    u = z / sqrt(g)
-                    beyond = share * (0.5 - 0.375 * u * (1.0 - u * u / 12.0))
-                    upper += beyond
-                    lower += share - beyond
-                else:
-                    beyond = 3.0 / (z * z) / (z * z)
-                    upper += share * (beyond if z > 0 else 1.0)
-                    lower += share * (1.0 if z > 0 else beyond)
+                u = z / sqrt(spread)
+                upper += share * (0.5 - u * (0.375 - 0.03125 * u * u))
+                total += share
                 centre += share * view
                 width += share * scale
-            after[k] = likely = share / ((min(1000000.0, g)) * sqrt(scale))
+            if -_CLIP < z < _CLIP:
+                size = error if error >= 0.0 else -error
+            else:
+                size = _CLIP * scale
+                error = size if error > 0.0 else -size
+                if spread > _FAR:
+                    spread = _FAR
+            errors.append(error)
+            learnt[k] = scale + rate * (size * _MEAN_TO_DEVIATION - scale)
+            trust[k] = likely = share / (spread * sqrt(scale))
             moved += likely
-        if moved > 0.0:
-            factor = (1.0 - _SHARE * _K) / moved
-            for k, likely in enumerate(after):
-                if likely >= 0.0:
-                    trust[k] = likely * factor + _SHARE
-        seen = upper + lower
+        if widened is not None:
+            learnt[0], learnt[3] = widened
+        factor = _KEPT / moved if moved > 0.0 else 0.0
+        for k in range(heard):
+            trust[k] = trust[k] * factor + _SHARE
+        lower = total - upper
         above = upper < lower
-        chance = 2.0 * (upper if above else lower) / seen
-        nats = -log(chance) if chance > _TINY else _MOST_NATS
-        return Foreseen(max(0.0, nats), above, centre / seen, width / seen, off), most
+        chance = 2.0 * (upper if above else lower) / total
+        nats = (-log(chance) if chance < 1.0 else 0.0) if chance > _TINY else _MOST_NATS
+        return nats, above, centre / total, width / total, errors
 
-    def _learn_lags(self, error: float, one: float, two: float, most: float) -> None:
+    def _learn_lags(self, error: float, one: float, two: float) -> None:
         """Recursive least squares of two lags, in units of this expert's own errors."""
         a, b, p, q, r = self.lags
-        unit = most / _CLIP
+        unit = max(self.scales[3], self.least)
         one, two = one / unit, two / unit
         gain_one, gain_two = p * one + q * two, q * one + r * two
         spread = _FORGET + one * gain_one + two * gain_two
         if not spread < 1e100:
             return
-        error = max(-_CLIP, min(_CLIP, error / unit)) / spread
+        error = error / unit / spread
+        p = (p - gain_one * gain_one / spread) / _FORGET
+        r = (r - gain_two * gain_two / spread) / _FORGET
         self.lags = [
             a + gain_one * error,
             b + gain_two * error,
-            min((p - gain_one * gain_one / spread) / _FORGET, 100.0),
+            min(100.0, p),
             (q - gain_one * gain_two / spread) / _FORGET,
-            min((r - gain_two * gain_two / spread) / _FORGET, 100.0),
+            min(100.0, r),
         ]
+
+    def _finer(self, moved: float, value: float) -> None:
+        """Takes in a smaller step than was seen before, if it is more than rounding."""
+        if moved > 1e-12 * abs(value):
+            self.grain = moved
 
     def _begin(self, value: float, since_s: float) -> None:
         """A robust start: the mind's own first thought, or a start of the machine, is not what is usual."""
@@ -210,16 +227,14 @@ class Forecast(msgspec.Struct, array_like=True):
         early.append(value)
         usual = statistics.median(early)
         errors = [abs(each - usual) for each in early]
-        scale = max(_MEDIAN_TO_MEAN * statistics.median(errors), sum(errors) / len(errors) / 4)
-        self.levels = [usual, usual]
+        mean = sum(errors) / len(errors) / 4
+        scale = max(_MEDIAN_TO_DEVIATION * statistics.median(errors), _MEAN_TO_DEVIATION * mean)
+        self.level = self.slow = self.then = self.earlier = usual
         self.scales = [scale] * _K
         moved = abs(value - self.last)
         if moved > 1e-12 * abs(value):
             self.grain = min(self.grain, moved) if self.grain else moved
+        self.least = max(self.grain / 2.0, abs(usual) * 1e-6, 1e-12)
         self.before, self.last = self.last, value
         if self.n >= WARM_UP:
             self.early = []
-
-
-_FADING = (0, 3)
-"""Experts whose view grows old in a gap: those that go by the last few samples."""

@@ -1,23 +1,22 @@
 """The gate: every observation in, its salience out. Pure: no clock, no file, microseconds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from wakeful.attention import state as states
 from wakeful.attention.budget import WakeBudget
 from wakeful.attention.canary import CANARY
+from wakeful.attention.forms import block, change, silence, whole
 from wakeful.attention.interests import Interests, raised
 from wakeful.attention.kinds import kind_of, said
 from wakeful.attention.manner import manner
 from wakeful.attention.numbers import Judged, Metric
-from wakeful.attention.paths import guards
 from wakeful.attention.precision import CRITICAL_PRECISION, SURPRISING_NATS, Record
 from wakeful.attention.settings import AttentionSettings
-from wakeful.attention.shape import shape
 from wakeful.attention.silence import DEAF_S, LOOK_EVERY_S, SILENCE, silences
 from wakeful.attention.state import Series, State
-from wakeful.attention.text import Speaker
+from wakeful.attention.text import Scored, Speaker
 from wakeful.attention.words import CRITICAL_NATS
 from wakeful.events import Observation, Salience
 
@@ -37,12 +36,11 @@ _FAINT, _MOST_FAINT = 0.25, 2.0
 _MOST_CHANCES = 20.0
 _ONE_CAUSE_S, _ONE_CAUSE_NATS = 300.0, 2.0  # within which other metrics of a subject must surprise so much more
 _LARGEST = 1e100  # of numbers that are judged; larger ones are no measurement
-_CHANGE_NATS = 3.0  # most that an ordinary file's change is worth
 _OUTPUT_NATS = 4.0  # most that a command's output is worth while its exit status stays
-_AGAIN_S = 600.0
 _REFRACTORY_S, _REFRACTORY_RISE = 60.0, 0.1
 _HOUR_S, _KEPT_BACK = 3600.0, 2.0  # thoughts left below which the last one is kept for a source that was quiet
 _FAILED_NATS, _RECOVERED_NATS = 6.5, 2.0
+_NOT_GRAVE = (0.0, "")
 _PRIORITY = {  # of syslog: emerg, alert, crit, err, warning
     "0": (8.0, "says error"),
     "1": (8.0, "says error"),
@@ -50,8 +48,6 @@ _PRIORITY = {  # of syslog: emerg, alert, crit, err, warning
     "3": (5.0, "says error"),
     "4": (2.0, "says warning"),
 }
-
-_Scored = tuple[float, tuple[str, ...]]
 
 
 class Attention:
@@ -102,39 +98,43 @@ class Attention:
         if observation.form == "metrics":
             nats, reasons = self._numbers(observation)
         elif observation.source == SILENCE:
-            nats, reasons = _silence(observation)
+            nats, reasons = silence(observation)
         else:
             nats, reasons = self._words(observation)
         if nats > 0.0 and (interest := self._interests.about(observation)):
             nats, reasons = raised(nats), (*reasons[: _MAX_REASONS - 1], f"you asked about {interest}")
-        record = state.records.pop(observation.source, None) or Record()
-        state.records[observation.source] = record
+        records, source = state.records, observation.source
+        record = records.pop(source, None) or Record()
+        records[source] = record
         record.rhythm.came(at_s)
-        if len(state.records) > MAX_SPEAKERS:
-            del state.records[next(iter(state.records))]
+        if len(records) > MAX_SPEAKERS:
+            del records[next(iter(records))]
         return self._weighed(seq, observation, record, (nats, reasons))
 
-    def _weighed(self, seq: int, observation: Observation, record: Record, scored: _Scored) -> Salience:
+    def _weighed(self, seq: int, observation: Observation, record: Record, scored: Scored) -> Salience:
         """A surprise as a claim on attention, with all that is counted."""
         state, (nats, reasons) = self._state, scored
-        precision = max(record.precision, CRITICAL_PRECISION if nats >= CRITICAL_NATS else 0.0)
-        weighted = precision * nats
-        salience = round(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS), 4)
-        threshold = round(self.budget.threshold(observation.at_ns), 4)
+        precision = record.precision
+        if nats >= CRITICAL_NATS and precision < CRITICAL_PRECISION:
+            precision = CRITICAL_PRECISION
+        squared = (precision * nats) ** 2
+        salience = _rounded(squared / (squared + HALF_NATS * HALF_NATS))
+        threshold = self.budget.threshold(observation.at_ns)
         habituated = salience < HABITUATED_BELOW
         record.learn(nats, habituated=habituated)
         state.observed += 1
         state.habituated += habituated
         state.at_ns = observation.at_ns
-        self.budget.steer(salience)
+        if self._settings.share > 0.0:
+            self.budget.steer(salience)
         return Salience(
             at_ns=observation.at_ns,
             about=seq,
             source=observation.source,
-            surprise_nats=round(nats, 3),
-            precision=round(precision, 3),
+            surprise_nats=_rounded(nats),
+            precision=_rounded(precision),
             salience=salience,
-            threshold=threshold,
+            threshold=_rounded(threshold),
             reasons=reasons[:_MAX_REASONS],
         )
 
@@ -160,6 +160,10 @@ class Attention:
         if woke and record is not None:
             record.woke_s = salience.at_ns / 1e9
         return woke
+
+    def interested_in(self, words: Sequence[str]) -> None:
+        """Raises what has to do with these words from now on, besides those of the settings."""
+        self._interests = Interests((*self._settings.interests, *words))
 
     def outcome(self, source: str, *, useful: bool, weight: float = 1.0) -> None:
         """Takes in what came of waking for a source, so that its errors are trusted more or less; user's word: 1."""
@@ -200,32 +204,31 @@ class Attention:
             at_ns=observation.at_ns,
             about=seq,
             source=CANARY,
-            surprise_nats=round(nats, 3),
+            surprise_nats=_rounded(nats),
             precision=CRITICAL_PRECISION,
-            salience=round(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS), 4),
+            salience=_rounded(weighted * weighted / (weighted * weighted + HALF_NATS * HALF_NATS)),
             threshold=self._settings.threshold,
             reasons=reasons[:_MAX_REASONS],
         )
 
-    def _numbers(self, observation: Observation) -> _Scored:
+    def _numbers(self, observation: Observation) -> Scored:
         """Several metrics of one subject are judged together: one cause is one surprise."""
         series = self._series(f"{observation.source}\0{observation.subject}")
+        metrics = series.metrics
         at_s = observation.at_ns / 1e9
         told: list[tuple[float, str]] = []
         surprise = end = faint = 0.0
         for name, value in observation.values.items():
             if not -_LARGEST < value < _LARGEST:  # neither is NaN
                 continue
-            metric = series.metrics.get(name)
-            if metric is None:
-                metric = self._new_metric(series, name)
+            metric = metrics.get(name) or self._new_metric(series, name)
             judged = metric.update(kind_of(name), value, at_s)
-            nats = max(judged.nats, judged.end_nats)
             if judged.surprise > faint:
                 faint = judged.surprise
-            if nats > _TOLD_FROM_NATS:
-                told.append((nats, _why(name, value, judged, at_s)))
-                surprise, end = max(surprise, judged.nats), max(end, judged.end_nats)
+            nats, end_nats = judged.nats, judged.end_nats
+            if nats > _TOLD_FROM_NATS or end_nats > _TOLD_FROM_NATS:
+                told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
+                surprise, end = max(surprise, nats), max(end, end_nats)
         faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
         if not told:
             return max(surprise, faint), ()
@@ -261,19 +264,21 @@ class Attention:
         oldest = self._state.series.pop(next(iter(self._state.series)))
         self._metrics -= len(oldest.metrics)
 
-    def _words(self, observation: Observation) -> _Scored:
+    def _words(self, observation: Observation) -> Scored:
         speaker = self._speaker(observation.source)
         at_s = observation.at_ns / 1e9
         before = len(speaker.shapes)
         if observation.form == "change":
-            scored = _change(speaker, observation, at_s)
+            scored = change(speaker, observation, at_s)
         elif observation.form == "output":
             scored = self._output(speaker, observation, at_s)
         elif observation.count > 1 and "\n" in observation.text:
-            scored = _block(speaker, observation, at_s)
+            scored = block(speaker, observation, at_s)
         else:
-            grave = _PRIORITY.get(observation.attrs.get("priority", ""), (0.0, ""))
-            scored = speaker.update(observation.text, at_s, grave=grave)
+            attrs = observation.attrs
+            grave = _PRIORITY.get(attrs.get("priority", ""), _NOT_GRAVE) if attrs else _NOT_GRAVE
+            read = whole if observation.form == "text" else Speaker.update
+            scored = read(speaker, observation.text, at_s, grave=grave)
         self._templates += len(speaker.shapes) - before
         self._bound_templates()
         return scored
@@ -295,7 +300,7 @@ class Attention:
             for _ in range(_FORGOTTEN_TOGETHER):
                 self._templates -= largest.forget_oldest()
 
-    def _output(self, speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
+    def _output(self, speaker: Speaker, observation: Observation, at_s: float) -> Scored:
         """A command's exit status matters most, its output a little."""
         status = observation.attrs.get("exit_status", "")
         exits = self._state.exits
@@ -303,11 +308,16 @@ class Attention:
         exits[observation.source] = status
         if len(exits) > MAX_SPEAKERS:
             del exits[next(iter(exits))]
-        nats, reasons = speaker.update(observation.text, at_s)
+        nats, reasons = whole(speaker, observation.text, at_s)
         if status == before:
             return min(nats, _OUTPUT_NATS), reasons
         changed = _RECOVERED_NATS if status == "0" else _FAILED_NATS
         return max(nats, changed), (f"exit code {status or 'none'}, was {before or 'none'}", *reasons)
+
+
+def _rounded(value: float) -> float:
+    """To four digits, for a value >= 0; a third of the cost of `round`."""
+    return int(value * 1e4 + 0.5) / 1e4
 
 
 def _why(name: str, value: float, judged: Judged, at_s: float) -> str:
@@ -319,13 +329,6 @@ def _why(name: str, value: float, judged: Judged, at_s: float) -> str:
     return f"{plain}{manner(judged, at_s)}"
 
 
-def _silence(observation: Observation) -> _Scored:
-    try:
-        return float(observation.attrs.get("nats", "0")), (observation.text,)
-    except ValueError:
-        return 0.0, (observation.text,)
-
-
 def _one_cause(series: Series, nats: float, at_s: float) -> float:
     """What is left of a surprise that follows upon another of the same subject and is hardly larger."""
     if nats < SURPRISING_NATS:
@@ -334,43 +337,3 @@ def _one_cause(series: Series, nats: float, at_s: float) -> float:
         return min(nats, _TOLD_FROM_NATS)
     series.told_s, series.told_nats = at_s, nats
     return nats
-
-
-def _change(speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
-    """Files come and go; those that guard access matter each time, unless the same one changed just before."""
-    best: _Scored = (0.0, ())
-    for line in observation.text.split("\n")[: max(observation.count, 1)]:
-        path = observation.subject or line.partition(" (")[0]
-        key = shape(path.replace("/", " ").replace("\\", " "))
-        known = speaker.shapes.get(key)
-        again = known is not None and 0.0 <= at_s - known.last_s < _AGAIN_S
-        nats, reasons = speaker.update(path, at_s, key=key)
-        nats = min(nats, _CHANGE_NATS)
-        reasons = tuple(why for why in reasons if not why.startswith("says"))
-        guarded = guards(f"{path} {observation.attrs.get('to', '')}")
-        if guarded and not again:
-            nats = guarded
-        if nats > best[0]:
-            best = nats, reasons
-    return best
-
-
-def _block(speaker: Speaker, observation: Observation, at_s: float) -> _Scored:
-    """A block of lines claims what its most surprising line does; lines of one shape are judged together."""
-    shapes: dict[int, list[str]] = {}
-    keys: dict[str, int] = {}
-    lines = observation.text.split("\n")
-    for line in lines:
-        key = keys.get(line)
-        if key is None:
-            if not line.strip():
-                continue
-            key = keys[line] = shape(line)
-        shapes.setdefault(key, []).append(line)
-    best, best_line, best_reasons = -1.0, "", ()
-    for key, alike in shapes.items():
-        nats, reasons = speaker.update(alike[0], at_s, times=len(alike), key=key)
-        if nats > best:
-            best, best_line, best_reasons = nats, alike[0], reasons
-    told = f"most surprising of {observation.count} lines: {best_line[:160]}"
-    return max(best, 0.0), (told, *best_reasons)

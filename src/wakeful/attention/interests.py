@@ -15,8 +15,8 @@ class Interests:
     """Words, matched by their stems: `backups` also finds `backup` and `backed-up_backup.sh`."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._stems = {_stem(word): word for word in words if word.strip()}
-        found = "|".join(re.escape(stem) for stem in sorted(self._stems, key=len, reverse=True))
+        self._stems = {stem(word): word for word in words if word.strip()}
+        found = "|".join(re.escape(each) for each in sorted(self._stems, key=len, reverse=True))
         self._pattern = re.compile(found, re.IGNORECASE) if found else _NOTHING
         self._any = bool(found)
 
@@ -35,7 +35,8 @@ def raised(nats: float) -> float:
     return nats * _TIMES + min(nats, _FREE_NATS)
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without its ending, in lower case: `backup` of `Backups`."""
     word = word.strip().lower()
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM:

@@ -1,7 +1,6 @@
 """One streaming model per metric: what should come next, and how surprising is what came."""
 
 import math
-from typing import NamedTuple
 
 import msgspec
 
@@ -23,9 +22,11 @@ _SETTLES = 100  # samples within which the same departure is not told again
 _GROWN = 1.5  # times as far away as what was told, to be told again at once
 _BACK, _BACK_WITHIN_S = 3.0, 86_400.0  # mean errors from what was usual, and time, that make a return
 _RANGE = 2.0  # standard deviations that make the usual range
+_FADES = 0.95  # of the sum of errors, a sample
+_MEAN_TO_DEVIATION = 1.2533
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """What came of one sample.
 
     nats: surprise that is news and matters; end_nats, full_in_h: nearness to an end
@@ -50,6 +51,7 @@ class Judged(NamedTuple):
 class Metric(msgspec.Struct, array_like=True):
     """What one metric has taught, in its own unit.
 
+    drifted: sum of the latest errors, fading over some twenty samples
     count_s, count: when a counter was last seen, and what it said
     left_s, left_n, left, left_scale, gone: when it last left what was usual (time and sample), what that was, how
         wide, and how far it went
@@ -58,6 +60,7 @@ class Metric(msgspec.Struct, array_like=True):
     forecast: Forecast = msgspec.field(default_factory=Forecast)
     changes: Changes | None = None
     ends: Ends | None = None
+    drifted: float = 0.0
     count_s: float = -math.inf
     count: float = 0.0
     left_s: float = -math.inf
@@ -75,37 +78,51 @@ class Metric(msgspec.Struct, array_like=True):
                 return Judged(0.0, value, value)
             value = (value - before) / since_s
         forecast = self.forecast
-        last, slow, first = forecast.last, forecast.levels[1], not forecast.n
-        foreseen = forecast.update(value, at_s)
+        last, first = forecast.last, not forecast.n
+        nats, above, usual, width, off = forecast.update(value, at_s)
         end_nats, full_in_h = 0.0, math.inf
         if kind.ends:
             if self.ends is None:
                 self.ends = Ends()
             end_nats, full_in_h = self.ends.update(kind, value, at_s, first=first)
-        if forecast.n <= WARM_UP:
-            return Judged(0.0, value, foreseen.expected, end_nats, full_in_h)
-        if self.changes is None:
-            self.changes = Changes()
-        change = self.changes.update(foreseen, moved=value != last)
-        nats = change.news
-        usual = foreseen.expected
-        if change.evidence > _MATTERS_FROM and change.event in _LEVELS:
-            nats = self._left(value, slow, at_s, change)
-        if change.event == "stuck" and forecast.n - self.left_n < _SETTLES:
+        changes = self.changes
+        if changes is None:
+            if forecast.n <= WARM_UP:
+                return Judged(0.0, value, usual, end_nats, full_in_h)
+            changes = self.changes = Changes()
+        self.drifted = _FADES * self.drifted + value - usual
+        change = changes.update(nats, above, off, value != last)
+        if change[1] <= _MATTERS_FROM:
+            return Judged(change[2], value, usual, end_nats, full_in_h, change[0], change[1])
+        return self._judged(kind, value, at_s, change, (usual, width, off, end_nats, full_in_h))
+
+    def _judged(
+        self, kind: Kind, value: float, at_s: float, change: Change, foreseen: tuple[float, float, float, float, float]
+    ) -> Judged:
+        """A sample that is unusual, by whether that is news and matters."""
+        surprise, evidence, nats, event = change
+        usual, width, off, end_nats, full_in_h = foreseen
+        forecast = self.forecast
+        if event in _LEVELS:
+            nats = self._left(value, at_s, nats)
+        if event == "stuck" and forecast.n - self.left_n < _SETTLES:
             nats = 0.0  # it went away and stayed: one cause
         if nats <= _MATTERS_FROM:
-            return Judged(nats, value, usual, end_nats, full_in_h, change.surprise, change.evidence)
-        if change.event in ("new level", "drift"):
-            usual = slow
-        away, nearer = abs(value - usual), min(abs(value - foreseen.expected), abs(value - slow))
-        if change.event != "stuck":  # however unusual, it may be too small to mean anything
-            nats = min(nats, -math.log(tail(nearer / kind.least_change(usual))))
+            return Judged(nats, value, usual, end_nats, full_in_h, surprise, evidence)
+        matters = min(abs(value - usual), abs(value - forecast.slow))
+        if event in ("new level", "drift"):  # forecasts follow it; what matters is how far it has come since it began
+            matters = max(matters, min(abs(self.drifted), abs(value - forecast.earlier)))
+            usual = forecast.earlier
+        elif event == "off" and forecast.day is not None:
+            matters = max(matters, off * forecast.day.error)
+        if event != "stuck":  # however unusual, it may be too small to mean anything
+            nats = min(nats, -math.log(tail(matters / kind.least_change(usual))))
+        times = abs(value - usual) / (_RANGE * width)
         return Judged(
-            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, change.surprise, change.evidence,
-            away / (_RANGE * foreseen.scale), change.event, self._season(),
-        )  # fmt: skip
+            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, surprise, evidence, times, event, self._season()
+        )
 
-    def _left(self, value: float, slow: float, at_s: float, change: Change) -> float:
+    def _left(self, value: float, at_s: float, news: float) -> float:
         """Nats of a change as news: one that leads back is none, one that leads much farther away is again."""
         away = abs(value - self.left)
         if 0.0 <= at_s - self.left_s < _BACK_WITHIN_S:
@@ -113,14 +130,16 @@ class Metric(msgspec.Struct, array_like=True):
                 return 0.0
             if away > _GROWN * self.gone:
                 self.gone, self.left_n = away, self.forecast.n
-                return max(change.news, -math.log(tail(away / self.left_scale)))
+                return max(news, -math.log(tail(away / self.left_scale)))
             if self.forecast.n - self.left_n < _SETTLES:
                 return 0.0
-        if change.news:
+        if news:
+            forecast = self.forecast
+            slow = forecast.slow
             self.left_s, self.left, self.gone = at_s, slow, abs(value - slow)
-            self.left_n = self.forecast.n
-            self.left_scale = max(self.forecast.scales[2], self.forecast.grain, 1e-12)
-        return change.news
+            self.left_n = forecast.n
+            self.left_scale = max(forecast.scales[2] / _MEAN_TO_DEVIATION, forecast.grain, 1e-12)
+        return news
 
     def _season(self) -> str:
         day, week = self.forecast.trust[4], self.forecast.trust[5]

@@ -42,6 +42,8 @@ class Record(msgspec.Struct, array_like=True):
 
         What came of wakings moves it between 0.4 and 1.3 times that: twice the share of useful ones, with a prior.
         """
+        if self.surprising <= _FREE_SHARE and self.useful == self.useless:
+            return 1.0
         trusted = max(_LEAST, 1.0 / (1.0 + _STEEPNESS * max(0.0, self.surprising - _FREE_SHARE)))
         worth = 2.0 * (self.useful + _PRIOR) / (self.useful + self.useless + 2.0 * _PRIOR)
         return min(trusted * min(max(worth, _DULL), _TELLING), 1.0)

@@ -5,7 +5,7 @@ import msgspec
 SILENT_NATS = 7.0
 """Surprise at a silence from which on it is worth telling."""
 
-_RATE = 0.1
+_RATE, _SETTLED = 0.1, 10
 _REGULAR_FROM, _REGULAR_SHARE = 8, 0.3  # gaps, and their mean error as a share, of what keeps time
 _LOOSE_FROM, _LOOSE_NATS = 60, 14.0  # gaps of what does not, and usual gaps of silence that are told
 _LEAST_S, _LONGEST_S = 5.0, 15 * 86_400.0
@@ -25,7 +25,8 @@ class Rhythm(msgspec.Struct, array_like=True):
     def came(self, at_s: float) -> None:
         """Takes in that it came."""
         last_s, self.last_s = self.last_s, at_s
-        self.told = False
+        if self.told:
+            self.told = False
         gap_s = at_s - last_s
         if not last_s or gap_s <= 0:
             return
@@ -33,11 +34,11 @@ class Rhythm(msgspec.Struct, array_like=True):
         usual = self.gap_s
         if n > _REGULAR_FROM and gap_s > _CLIP * usual + self.error_s:
             gap_s = _CLIP * usual + self.error_s
-        rate = 1.0 / n if n < 1.0 / _RATE else _RATE
-        self.gap_s = usual + rate * (gap_s - usual)
-        off = gap_s - usual if gap_s >= usual else usual - gap_s
+        rate = 1.0 / n if n < _SETTLED else _RATE
+        off = gap_s - usual
+        self.gap_s = usual + rate * off
         if n > 1:
-            self.error_s += rate * (off - self.error_s)
+            self.error_s += rate * ((off if off >= 0.0 else -off) - self.error_s)
 
     @property
     def regular(self) -> bool:

@@ -2,6 +2,8 @@
 
 import logging
 import math
+from array import array
+from typing import Any
 
 import msgspec
 
@@ -10,8 +12,9 @@ from wakeful.attention.numbers import Metric
 from wakeful.attention.precision import Record
 from wakeful.attention.text import Speaker
 
-VERSION = 3
-"""Of the bytes that `encode` writes; others are not read, and attention begins anew."""
+VERSION = 4
+"""Of the bytes that `encode` writes. Of version 3 all but the models of metrics is taken over, which learn anew within
+a day or so; others are not read, and attention begins anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +29,9 @@ class Series(msgspec.Struct, array_like=True):
     missing: list[str] = msgspec.field(default_factory=list[str])
 
 
-class State(msgspec.Struct):
-    """series by source and subject; speakers, records and exits by source; the least recently used come first.
+class _Lasting(msgspec.Struct, kw_only=True):
+    """What did not change since version 3."""
 
-    awake_s, looked_s: since when observations have come without a long break; when silence was last looked for
-    """
-
-    version: int = VERSION
-    series: dict[str, Series] = msgspec.field(default_factory=dict[str, Series])
     speakers: dict[str, Speaker] = msgspec.field(default_factory=dict[str, Speaker])
     records: dict[str, Record] = msgspec.field(default_factory=dict[str, Record])
     exits: dict[str, str] = msgspec.field(default_factory=dict[str, str])
@@ -45,13 +43,23 @@ class State(msgspec.Struct):
     looked_s: float = 0.0
 
 
+class State(_Lasting, kw_only=True):
+    """series by source and subject; speakers, records and exits by source; the least recently used come first.
+
+    awake_s, looked_s: since when observations have come without a long break; when silence was last looked for
+    """
+
+    version: int = VERSION
+    series: dict[str, Series] = msgspec.field(default_factory=dict[str, Series])
+
+
 class _Head(msgspec.Struct):
     version: int = 0
 
 
-def encode(state: State) -> bytes:
+def encode(state: State | Metric) -> bytes:
     """The state as MessagePack; under 4 KB a metric, 60 a shape of line."""
-    return msgspec.msgpack.encode(state)
+    return msgspec.msgpack.encode(state, enc_hook=_profile_bytes)
 
 
 def decode(data: bytes) -> State:
@@ -59,8 +67,25 @@ def decode(data: bytes) -> State:
     try:
         version = msgspec.msgpack.decode(data, type=_Head).version
         if version == VERSION:
-            return msgspec.msgpack.decode(data, type=State)
+            return msgspec.msgpack.decode(data, type=State, dec_hook=_profile)
+        if version == 3:
+            lasting = msgspec.msgpack.decode(data, type=_Lasting)
+            _log.info("attention's state is of version 3: what is usual for each metric is learnt anew")
+            return State(**msgspec.structs.asdict(lasting))
         _log.info("attention's state is of version %d, not %d: it learns anew", version, VERSION)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         _log.warning("attention's state can't be read (%s): it learns anew", error)
     return State()
+
+
+def _profile_bytes(value: object) -> object:
+    if isinstance(value, array):
+        return value.tobytes()
+    raise NotImplementedError
+
+
+def _profile(kind: type, value: Any) -> object:
+    """A profile; what `tobytes` wrote in four-byte floats of this machine's byte order."""
+    made = array("f")
+    made.frombytes(value)
+    return made

@@ -1,13 +1,13 @@
 """Novelty of text: which shape a line has, how often this source said such a thing, and how fast it says it now."""
 
 import math
-import re
 from math import log, log1p
 
 import msgspec
 
+from wakeful.attention.novelty import Novelty
 from wakeful.attention.rhythm import Rhythm
-from wakeful.attention.shape import shape
+from wakeful.attention.shape import look
 from wakeful.attention.words import CRITICAL_NATS, ERROR_NATS, gravity
 
 MAX_TEMPLATES = 2000
@@ -34,10 +34,9 @@ _LEAST_RATIO = log(3.0)  # a number less than three times off is no news
 _AMOUNT_FREE, _AMOUNT_NATS = 3.0, 6.5  # mean errors off that are no surprise; most nats that a number is worth
 _EXAMPLE = 80
 _DIGITS = 15
-_MEASURED = re.compile(
-    r"(?<![\w.:/-])(\d+(?:\.\d+)?)(?= ?(?:[mun]?s|sec(?:onds?)?|min(?:utes?)?|%|[kKMGT]i?B|bytes|rows|files|items"
-    r"|records|requests|messages|connections)\b)|(?<=[a-z]=)(\d+(?:\.\d+)?)(?=[\s,;)\]]|$)"
-)
+
+Scored = tuple[float, tuple[str, ...]]
+"""Surprise in nats, and why, strongest first."""
 
 
 class Template(msgspec.Struct, array_like=True):
@@ -76,6 +75,7 @@ class Speaker(msgspec.Struct, array_like=True):
     lines: in all; of, new: lines lately, and how many of them had a new shape
     alarms, alarm_s: new grave lines lately (fading), and when the last one came
     shapes: by hash, the one seen last at the end; before: the shape of the last line
+    novelty: of what says more than a line, such as a command's output
     """
 
     lines: int = 0
@@ -85,61 +85,63 @@ class Speaker(msgspec.Struct, array_like=True):
     alarm_s: float = 0.0
     shapes: dict[int, Template] = msgspec.field(default_factory=dict[int, Template])
     before: int = 0
+    novelty: Novelty | None = None
 
     def update(
         self, line: str, at_s: float, *, grave: tuple[float, str] = (0.0, ""), times: int = 1, key: int | None = None
-    ) -> tuple[float, tuple[str, ...]]:
+    ) -> Scored:
         """Surprise in nats at a line, and why, strongest first; learns from it.
 
         grave: what the caller knows about its gravity beyond its words, and why
         times: how many lines of this shape it stands for; key: its shape where the caller has it
         """
-        key = shape(line) if key is None else key
-        template = self.shapes.pop(key, None)
+        seen, begin, end = look(line)
+        if key is None:
+            key = seen
+        shapes = self.shapes
+        template = shapes.pop(key, None)
         if template is None:
             template = Template(0, at_s, 0.0, *gravity(line), window_s=at_s)
             nats, reasons = self._new(template, grave, at_s)
             self.new += 1.0
         else:
-            nats, reasons = self._known(template, grave, at_s)
-            gap_s = max(at_s - template.last_s, 0.0)
-            template.gap_s += (gap_s - template.gap_s) / min(template.count, 20)
+            count = template.count
+            if template.grave or grave[0] or count < _RARE_BELOW:
+                nats, reasons = self._known(template, grave, at_s)
+            else:
+                nats, reasons = 0.0, ()
+            gap_s = at_s - template.last_s
+            template.gap_s += ((max(0.0, gap_s)) - template.gap_s) / (min(20, count))
         self.lines += times
-        self.of += times
-        if self.of > _KEPT:
-            self.new *= _KEPT / 2 / self.of
+        self.of = of = self.of + times
+        if of > _KEPT:
+            self.new *= _KEPT / 2 / of
             self.of = _KEPT // 2
-        for more, told in (_rate(template, at_s, times), self._order(key), _amount(template, line)):
-            if more > nats:
-                nats, reasons = more, (told, *reasons)
+        # How often it comes, what it follows, and what it measures.
+        age_s = at_s - template.window_s
+        now = template.in_window + times
+        if now < _BURST and 0.0 <= age_s < _WINDOW_S:
+            template.in_window = now
+        else:
+            nats, reasons = _stronger(nats, reasons, _rate(template, at_s, times))
+        before, self.before = shapes.get(self.before), key
+        if before is not None:
+            before.followed += 1
+            if key == before.after and before.votes < _VOTES:
+                before.votes += 1
+            else:
+                nats, reasons = _stronger(nats, reasons, _order(before, key))
+        if end:
+            nats, reasons = _stronger(nats, reasons, _amount(template, line[begin:end]))
         template.rhythm.came(at_s)
-        if not template.example and template.rhythm.regular:
-            template.example = line[:_EXAMPLE]
         template.count += times
+        if not template.example and not template.rhythm.n & 3 and template.rhythm.regular:
+            template.example = line[:_EXAMPLE]
         template.last_s = at_s
-        self.shapes[key] = template
-        if len(self.shapes) > MAX_TEMPLATES:
+        shapes[key] = template
+        if len(shapes) > MAX_TEMPLATES:
             self.forget_oldest()
-        return min(nats, MAX_NATS), tuple(reason for reason in reasons if reason)
-
-    def _order(self, key: int) -> tuple[float, str]:
-        """Surprise at what follows the line before; learns which shape usually does (Boyer & Moore's vote)."""
-        before, self.before = self.shapes.get(self.before), key
-        if before is None:
-            return 0.0, ""
-        followed = before.followed = before.followed + 1
-        if key == before.after:
-            before.votes += 1
-            if before.votes > _VOTES:  # so that a new order is learnt in time
-                before.votes, before.followed = _VOTES // 2, followed // 2
-            return 0.0, ""
-        sure = followed > _ORDERED_FROM and before.votes > _ORDERED_SHARE * followed
-        before.votes -= 1
-        if before.votes <= 0:
-            before.after, before.votes = key, 1
-        if not sure:
-            return 0.0, ""
-        return min(log(followed / (followed - before.votes) * 2.0), _ORDER_NATS), "out of its usual order"
+        return (min(MAX_NATS, nats)), reasons
 
     def forget_oldest(self) -> int:
         """Drops the shape that was not seen for longest; returns how many were dropped, 1 or 0."""
@@ -154,14 +156,14 @@ class Speaker(msgspec.Struct, array_like=True):
         novel = min(chance, _NOVEL_NATS) if self.lines >= _YOUNG else min(chance, 0.5)
         weight, why = max((template.grave, template.why), grave)
         if weight < ERROR_NATS:
-            return novel + weight, ("never seen before", why)
+            return novel + weight, _said("never seen before", why)
         passed_s = at_s - self.alarm_s
         self.alarms *= math.exp(-passed_s / _RECENT_S) if passed_s > 0 else 1.0
         worn = _CRITICAL_WORN_BY_RECENT if weight >= CRITICAL_NATS else _WORN_BY_RECENT
         nats = (weight + max(novel, _NOVEL_GRAVE_NATS)) / (1.0 + worn * self.alarms)
         self.alarms += 1.0
         self.alarm_s = at_s
-        return nats, ("never seen before", why)
+        return nats, _said("never seen before", why)
 
     def _known(self, template: Template, grave: tuple[float, str], at_s: float) -> tuple[float, tuple[str, ...]]:
         weight, why = max((template.grave, template.why), grave)
@@ -169,17 +171,36 @@ class Speaker(msgspec.Struct, array_like=True):
         if weight < ERROR_NATS or silent_s < max(_FORGOTTEN_S, _FORGOTTEN_GAPS * template.gap_s):
             weight /= 1.0 + math.log1p(template.count)
         if template.count >= _RARE_BELOW or self.lines < _RARE_FROM:
-            return weight, (why,)
+            return weight, _said(why)
         rare = min(-math.log(template.count / self.lines), _RARE_NATS)
-        return weight + rare, (f"rare: {template.count + 1} in {self.lines + 1} lines", why)
+        return weight + rare, _said(f"rare: {template.count + 1} in {self.lines + 1} lines", why)
 
 
-def _amount(template: Template, line: str) -> tuple[float, str]:
-    """Surprise at the first measured number of a line, such as `took 93 ms`, on a scale of ratios."""
-    found = _MEASURED.search(line)
-    if found is None:
+def _said(*reasons: str) -> tuple[str, ...]:
+    return tuple(reason for reason in reasons if reason)
+
+
+def _stronger(nats: float, reasons: tuple[str, ...], other: tuple[float, str]) -> Scored:
+    return (other[0], (other[1], *reasons)) if other[0] > nats else (nats, reasons)
+
+
+def _order(before: Template, key: int) -> tuple[float, str]:
+    """Surprise at what follows the line before; learns which shape usually does (Boyer & Moore's vote)."""
+    followed = before.followed
+    if key == before.after:  # so that a new order is learnt in time
+        before.votes, before.followed = _VOTES // 2, followed // 2
         return 0.0, ""
-    text = found[1] or found[2]
+    sure = followed > _ORDERED_FROM and before.votes > _ORDERED_SHARE * followed
+    before.votes -= 1
+    if before.votes <= 0:
+        before.after, before.votes = key, 1
+    if not sure:
+        return 0.0, ""
+    return min(log(followed / (followed - before.votes) * 2.0), _ORDER_NATS), "out of its usual order"
+
+
+def _amount(template: Template, text: str) -> tuple[float, str]:
+    """Surprise at the first measured number of a line, such as the 93 of `took 93 ms`, on a scale of ratios."""
     size = log1p(float(text[:_DIGITS]))
     n = template.sizes = template.sizes + 1
     error = size - template.size

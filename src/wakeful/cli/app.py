@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import wakeful
-from wakeful.cli import acting, attention
+from wakeful.cli import acting, attention, memory, thinking
 from wakeful.cli.exits import guarded
 from wakeful.cli.options import ConfigOption, HomeOption
 from wakeful.cli.times import when
@@ -30,7 +30,11 @@ app = typer.Typer(
 )
 
 app.add_typer(attention.app, name="attention")
+app.add_typer(thinking.app)
 app.add_typer(acting.app)
+app.add_typer(memory.app, name="memory")
+for _command in (memory.remember, memory.recall, memory.forget):
+    app.command()(_command)
 
 
 class Use(StrEnum):
@@ -324,11 +328,11 @@ def feedback(
     """Say whether something was worth telling you; its sources are trusted more or less for it."""
 
     def command() -> None:
-        from wakeful.cli.feedback import give_feedback
+        from wakeful.cli.feedback import feedback_on
         from wakeful.cli.home import home_folder, journal_file
 
         folder = home_folder(_load(config, {"journal.home": home}).settings)
-        asyncio.run(give_feedback(journal_file(folder), seq, useful=word is Verdict.useful))
+        asyncio.run(feedback_on(journal_file(folder), seq, useful=word is Verdict.useful))
 
     guarded(command)
 

@@ -1,6 +1,7 @@
-"""`wakeful ask`: a question to the journal, answered by the model that thinks."""
+"""`wakeful ask`: a question to the mind that runs; where none does, to the journal and the model that would think."""
 
 import sys
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -12,8 +13,8 @@ from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.context import as_data, entry_line
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
-from wakeful.mind import ask
+from wakeful.memory import Memory, Recall
+from wakeful.mind import Asked, ask, through_mind
 
 
 async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
@@ -23,13 +24,12 @@ async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
     waiting = Console(stderr=True, highlight=False)
     async with await Journal.open(file, read_only=True):
         pass  # asking a journal that does not exist must not make one
-    async with (
-        await Journal.open(file, lock=False) as journal,
-        JournalIndex(journal, index_file(home)) as index,
-        connected(settings, waiting.print, running=find(home)) as model,
-    ):
-        with waiting.status("thinking"):
-            asked = await ask(question, journal, Recall(index), model.thinker)
+    async with await Journal.open(file, lock=False) as journal:
+        asked: Asked | None = None
+        if _thinks(home):
+            with waiting.status("asking the mind that runs"):
+                asked = await through_mind(question, journal, lambda: _thinks(home))
+        asked = asked or await _by_itself(settings, home, question, journal, waiting)
     if as_json:
         evidence = [{"seq": entry.seq, "event": entry.event} for entry in asked.used]
         print(msgspec.json.encode({"answer": asked.answer, "evidence": evidence}).decode())
@@ -40,3 +40,18 @@ async def ask_mind(settings: Settings, question: str, *, as_json: bool) -> None:
         console.print(Text(f"  {entry_line(entry)}", "dim"))
     if asked.answer.pilot:
         waiting.print(Text(PILOT_NOTE, "dim"))
+
+
+def _thinks(home: Path) -> bool:
+    """Whether a mind runs that has a model."""
+    running = find(home)
+    return running is not None and bool(running.model)
+
+
+async def _by_itself(settings: Settings, home: Path, question: str, journal: Journal, waiting: Console) -> Asked:
+    async with (
+        JournalIndex(journal, index_file(home)) as index,
+        connected(settings, waiting.print, running=find(home)) as model,
+    ):
+        with waiting.status("thinking"):
+            return await ask(question, journal, Recall(Memory(journal, index)), model.thinker)

@@ -45,6 +45,7 @@ def score(
 @app.command()
 def explain(
     seq: Annotated[int, typer.Argument(help="Number of an observation, as `wakeful journal` shows it.")],
+    plot: PlotOption = None,
     config: ConfigOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -53,7 +54,7 @@ def explain(
     def command() -> int:
         from wakeful.cli.replay import explain_observation
 
-        return asyncio.run(explain_observation(*_opened(config, home), seq))
+        return asyncio.run(explain_observation(*_opened(config, home), seq, plot=plot))
 
     guarded(command)
 
@@ -69,6 +70,7 @@ def replay(
     ] = None,
     interest: Annotated[list[str] | None, typer.Option(help="A standing interest; may be given often.")] = None,
     since: Annotated[str | None, typer.Option(help="Only from then on: 2h, 3d, 2026-01-31.")] = None,
+    plot: PlotOption = None,
 ) -> None:
     """Run the gate over the journal again with other settings: how often would it have woken, what would it miss?"""
 
@@ -80,7 +82,7 @@ def replay(
         changed: dict[str, Any] = {name: number for name, number in given.items() if number is not None}
         if interest:
             changed["interests"] = tuple(interest)
-        asyncio.run(replay_journal(file, settings, changed, since_ns=when(since) if since else None))
+        asyncio.run(replay_journal(file, settings, changed, since_ns=when(since) if since else None, plot=plot))
 
     guarded(command)
 

@@ -9,7 +9,7 @@ from wakeful.cli.model import connected
 from wakeful.cli.runtime import find
 from wakeful.config import Settings
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Part, Preview, preview
 
 _BAR_WIDTH = 60
@@ -24,7 +24,13 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
         JournalIndex(journal, index_file(home)) as index,
         connected(settings, waiting.print, running=find(home)) as model,
     ):
-        shown = await preview(journal, model.thinker, Recall(index))
+        shown = await preview(
+            journal,
+            model.thinker,
+            Recall(Memory(journal, index)),
+            stance=settings.thinking.stance,
+            prompt=settings.thinking.prompt,
+        )
     if as_json:
         print(msgspec.json.encode({"tokens": shown.tokens, "preview": shown}).decode())
         return

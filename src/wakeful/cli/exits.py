@@ -50,6 +50,8 @@ def _code(error: WakefulError) -> int:
         "wakeful.journal": JOURNAL,
         "wakeful.dashboard": PORT,
         "wakeful.cli.ports": PORT,
+        "wakeful.mind.prompt": SETTINGS,
+        "wakeful.mind.intentions": USAGE,
         "wakeful.mind": MODEL,
         "wakeful.actions": USAGE,
     }

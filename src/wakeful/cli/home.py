@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wakeful.config import Settings
 
-JOURNAL_FILE, INDEX_FILE = "journal.db", "index.db"
+JOURNAL_FILE, INDEX_FILE, VECTORS_FILE = "journal.db", "index.db", "vectors.db"
 
 
 def home_folder(settings: Settings) -> Path:
@@ -24,3 +24,8 @@ def journal_file(home: Path) -> Path:
 def index_file(home: Path) -> Path:
     """The index's file beside it."""
     return home / INDEX_FILE
+
+
+def vectors_file(home: Path) -> Path:
+    """The vectors' file beside it."""
+    return home / VECTORS_FILE

@@ -20,6 +20,7 @@ from wakeful.cli import runtime
 from wakeful.cli.board import Board, quiet_line
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import PILOT_NOTE, Connection, connected
+from wakeful.cli.tending import tended
 from wakeful.cli.terminal import Screen, event_text, local_clock, thought_text
 from wakeful.cli.toolbox import Acting, build_acting
 from wakeful.cli.watching import build_sources, hooks_of, observers_of
@@ -27,8 +28,8 @@ from wakeful.config import Settings
 from wakeful.dashboard import ApprovalRoutes, Dashboard, Live
 from wakeful.events import Cursor, Observation, Session, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.memory import Recall
-from wakeful.mind import Mind, MindSettings, Thinker
+from wakeful.memory import Recall, RollUp
+from wakeful.mind import Mind, MindSettings, Thinker, forecasts, rules
 from wakeful.sources import SourceHealth, run_sources
 
 _UPKEEP_S = 3600.0
@@ -86,6 +87,7 @@ class _Run:
     def __init__(self, settings: Settings, watch: Sequence[str]) -> None:
         self._settings = settings
         self._home = home_folder(settings)
+        rules(pilot=False, stance=settings.thinking.stance, file=settings.thinking.prompt)  # a wrong one is said now
         self._sources = build_sources(settings, watch)
         self._health: dict[str, SourceHealth] = {}
         self._board = Board(self._health, thoughts_per_hour=settings.attention.thoughts_per_hour)
@@ -110,6 +112,7 @@ class _Run:
                     port=page.port,
                     token=page.token,
                     hooks=hooks,
+                    reports={"predictions": lambda: forecasts(journal)},
                     approvals=ApprovalRoutes(Approvals(journal), self._approve_token),
                 )
                 self._page = (await stack.enter_async_context(dashboard)).url
@@ -149,7 +152,10 @@ class _Run:
     async def _think(self, journal: Journal, index: JournalIndex, acting: Acting) -> None:
         """Connects to the model, waiting as long as it takes, and thinks with it."""
         settings = self._settings
-        async with connected(settings, self._news, observers=observers_of(self._sources)) as model:
+        async with (
+            connected(settings, self._news, observers=observers_of(self._sources)) as model,
+            tended(journal, index, self._home, model.thinker) as kept,
+        ):
             thinker = model.thinker
             self._introduce(thinker)
             if not thinker.facts.pilot:  # which can think its own kind of thought and nothing else
@@ -157,7 +163,7 @@ class _Run:
             mind = Mind(
                 journal,
                 thinker,
-                Recall(index),
+                Recall(kept.memory, kinds=("thought",) if thinker.facts.pilot else ("thought", "memory")),
                 attention=AttentionSettings(
                     thoughts_per_hour=settings.attention.thoughts_per_hour,
                     tokens_per_hour=settings.attention.tokens_per_hour,
@@ -169,12 +175,16 @@ class _Run:
                     first_look=settings.thinking.first_look,
                     idle_every_s=settings.thinking.idle_every_s,
                     quiet_every_s=settings.thinking.quiet_every_s,
+                    stance=settings.thinking.stance,
+                    prompt=settings.thinking.prompt,
                 ),
                 on_partial=lambda cycle, reason, text: self._partial(reason, text),
             )
             self._board.mind = mind
             self._leave_note(model)
-            await mind.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(kept.tend())
+                tasks.create_task(mind.run())
 
     async def _tell(self, journal: Journal, begin: Cursor) -> None:
         """Prints what a person wants to see go by."""
@@ -200,11 +210,15 @@ class _Run:
     async def _keep_up(self, journal: Journal) -> None:
         """Keeps the journal within its age and size."""
         limits = self._settings.journal
+        roll_up = RollUp(journal, now_ns=time.time_ns)
         while True:
             await asyncio.sleep(_UPKEEP_S)
+            await roll_up.step()
+            thin = await roll_up.thin()
             await journal.prune(
-                max_age_s=limits.keep_days * 86_400, max_bytes=limits.max_gb * 1e9, consumers=_CONSUMERS
+                max_age_s=limits.keep_days * 86_400, max_bytes=limits.max_gb * 1e9, consumers=_CONSUMERS, thin=thin
             )
+            await roll_up.dropped(thin)
 
     # --- what a person is told ---
 

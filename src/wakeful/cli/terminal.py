@@ -70,6 +70,10 @@ def event_text(event: Event) -> Text | None:
             for line in event.text.splitlines():
                 text.append(f"{_INDENT}{as_data(line)}\n")
             return text
+        case Notification() if event.intention:
+            text = Text(f"{clock} {SEVERITY_SIGN[event.severity]} {as_data(event.title)}\n", "bold cyan")
+            text.append(f"{_INDENT}{as_data(event.text, max_chars=4000)}")
+            return text
         case ApprovalRequested():
             text = Text(f"{clock} ? asks to run: {event.shown}\n", "bold magenta")
             return text.append(

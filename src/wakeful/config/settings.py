@@ -43,13 +43,20 @@ class AttentionSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """How it thinks. idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs."""
+    """How it thinks.
+
+    idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs of being awake
+    stance: how a model is asked to think: plainly, by the Free Energy Principle, on three levels, or field by field
+    prompt: a file with a prompt of yours in its place
+    """
 
     max_answer_tokens: Annotated[int, Meta(ge=100, le=1_000_000)] = 500
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.2
     first_look: bool = True
     idle_every_s: SecondsOrNever = 0.0
     quiet_every_s: Seconds = 3600.0
+    stance: Literal["base", "fep", "metacognitive", "structured"] = "base"
+    prompt: str = ""
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):

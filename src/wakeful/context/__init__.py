@@ -9,10 +9,11 @@ from wakeful.context.render import as_data, cite, clock, entry_line, observation
 from wakeful.context.summary import Summary, extract, faults, summarise
 from wakeful.context.tiers import TierBudgets, Tiers
 from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
-from wakeful.context.turn import Seen, moment, question
+from wakeful.context.turn import REMEMBERED, Seen, moment, question
 
 __all__ = [
     "MESSAGE_TOKENS",
+    "REMEMBERED",
     "Broken",
     "Conversation",
     "Counter",

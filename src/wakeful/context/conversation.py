@@ -218,7 +218,8 @@ class Conversation:
     def _turn_tokens(self) -> int:
         said: list[tuple[Role, str]] = []
         for turn in self._turns:
-            said += [("user", turn.user), ("assistant", turn.reply)]
+            said.append(("user", turn.user))
+            said.append(("assistant", turn.reply))
         return self.estimate.prompt_tokens(said)
 
 

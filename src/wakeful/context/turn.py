@@ -8,6 +8,9 @@ from types import MappingProxyType
 from wakeful.context.render import as_data, entry_line, observation_line
 from wakeful.events import Entry, Observation, Salience, WakeReason
 
+REMEMBERED = "Remembered:"
+"""The line of a moment after which stands what memory brings along."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -26,9 +29,11 @@ def moment(
     expected: str,
     recalled: Sequence[Entry] = (),
     others: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
 ) -> str:
     """The user turn of one cycle; the clock stands at its very end, so that nothing before it changes.
 
+    notes: what the mind is told about itself, a line each; none for the pilot model, which was not trained on them
     others: how many more salient observations there were that are not shown, by source
     expected: what the thought before this one predicted, "" for none
     """
@@ -38,8 +43,9 @@ def moment(
         told = ", ".join(f"{as_data(source, max_chars=80)} {count}" for source, count in others.items())
         lines.append(f"And more, not shown: {told}")
     if recalled:
-        lines.append("Remembered:")
+        lines.append(REMEMBERED)
         lines += [entry_line(entry) for entry in recalled]
+    lines += [as_data(note) for note in notes]
     lines.append(f"Expected: {as_data(expected, max_chars=200) if expected else 'nothing yet'}")
     lines.append(f"Now: {_date(now_ns)}, woken by {reason}")
     return "\n".join(lines)

@@ -2,10 +2,11 @@
 
 from wakeful.dashboard.approvals import ApprovalRoutes
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
+from wakeful.dashboard.feedback import NothingToJudge, give_feedback
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
 from wakeful.dashboard.live import Live, SourceStatus, Status
-from wakeful.dashboard.server import Dashboard
+from wakeful.dashboard.server import Dashboard, Report
 
 __all__ = [
     "ApprovalRoutes",
@@ -13,9 +14,12 @@ __all__ = [
     "DashboardError",
     "Hook",
     "Live",
+    "NothingToJudge",
     "PortInUse",
+    "Report",
     "SourceStatus",
     "Status",
     "TokenNeeded",
+    "give_feedback",
     "is_loopback",
 ]

@@ -1,9 +1,10 @@
-"""The page's server: files, three questions to the journal, and one stream of what happens."""
+"""The page's server: files, three questions to the journal, the user's word, and one stream of what happens."""
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from wakeful.dashboard.approvals import ApprovalRoutes
 from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
+from wakeful.dashboard.feedback import Judging
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
 from wakeful.dashboard.hooks import Hook, Hooks
 from wakeful.dashboard.live import Live
@@ -30,6 +32,8 @@ SHOWN_KINDS = (
     "action_result",
     "question",
     "answer",
+    "feedback",
+    "prediction_resolved",
     "approval_requested",
     "approval_decided",
     "approval_expired",
@@ -37,11 +41,16 @@ SHOWN_KINDS = (
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
 
+Report = Callable[[], Awaitable[object]]
+"""Gives what a page may ask for besides the journal, as anything that can be written as JSON."""
+
 _FILES = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
     "/approvals.js": ("approvals.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
+    "/feedback.js": ("feedback.js", "text/javascript"),
+    "/predictions.js": ("predictions.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
@@ -52,6 +61,7 @@ class Dashboard:
 
     host, port: where it listens; port 0 takes any free one. token: needed unless host is this machine itself
     hooks: what takes the posts of other programs
+    reports: what the page may ask for by name, at `/api/NAME`, such as how good predictions are
     approvals: what waits for the person's yes, and the token with which the page may say it
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
@@ -65,6 +75,7 @@ class Dashboard:
         port: int = 8765,
         token: str = "",
         hooks: Sequence[Hook] = (),
+        reports: Mapping[str, Report] = MappingProxyType({}),
         approvals: ApprovalRoutes | None = None,
     ) -> None:
         self._journal = journal
@@ -73,6 +84,7 @@ class Dashboard:
         self._port = port
         self._token = token
         self._hooks = Hooks(hooks)
+        self._reports = reports
         self._approvals = approvals
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -91,6 +103,9 @@ class Dashboard:
         app.router.add_get("/api/entries", self._entries)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/stream", self._stream)
+        Judging(self._journal).add_to(app)
+        for name in self._reports:
+            app.router.add_get(f"/api/{name}", self._report)
         self._hooks.add_to(app)
         if self._approvals is not None:
             self._approvals.add_to(app)
@@ -125,6 +140,10 @@ class Dashboard:
 
     async def _status(self, _: web.Request) -> web.Response:
         return _json(msgspec.json.encode(self._live.status))
+
+    async def _report(self, request: web.Request) -> web.Response:
+        report = self._reports[request.path.removeprefix("/api/")]
+        return _json(msgspec.json.encode(await report()))
 
     async def _entries(self, request: web.Request) -> web.Response:
         """The entries with the numbers in `seq`, for the evidence behind a thought."""

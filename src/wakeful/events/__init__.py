@@ -9,6 +9,7 @@ from wakeful.events.acting import (
     Brake,
     Delivery,
 )
+from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
@@ -32,6 +33,8 @@ from wakeful.events.model import (
     ThoughtFailed,
     ThoughtStarted,
 )
+from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
+from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -54,21 +57,35 @@ __all__ = [
     "ApprovalExpired",
     "ApprovalRequested",
     "Brake",
+    "Claim",
+    "ClaimForm",
+    "Comparison",
     "Cursor",
     "Delivery",
     "Entry",
     "Event",
     "Feedback",
+    "Figures",
+    "Forgotten",
     "Form",
+    "Gravity",
     "Health",
     "HealthState",
+    "Intention",
+    "IntentionForm",
+    "IntentionMet",
+    "MemoryForm",
     "Notification",
     "Observation",
+    "Outcome",
     "Prediction",
+    "PredictionResolved",
     "Provenance",
     "Question",
     "Quiet",
+    "Remembered",
     "Salience",
+    "SelfModel",
     "Session",
     "SetAside",
     "Severity",
@@ -76,6 +93,7 @@ __all__ = [
     "Thought",
     "ThoughtFailed",
     "ThoughtStarted",
+    "ThoughtYielded",
     "UnknownEvent",
     "WakeReason",
     "WakefulError",

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from wakeful.events import acting, model
+from wakeful.events import acting, model, remembering, thinking
 from wakeful.events.model import Event
 
+_FILES = (model, acting, remembering, thinking)
 _encoder = msgspec.json.Encoder()
-_MODULES = (model, acting)
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
@@ -24,7 +24,7 @@ class UnknownEvent(Event, frozen=True, kw_only=True, tag="unknown"):
 
 @cache
 def _kinds() -> dict[str, type[Event]]:
-    return {kind_of(cls): cls for module in _MODULES for cls in vars(module).values() if _is_kind(cls)}
+    return {kind_of(cls): cls for file in _FILES for cls in vars(file).values() if _is_kind(cls)}
 
 
 @cache

@@ -7,6 +7,7 @@ way becomes a new kind. `schema` counts the shapes of one kind, for the reader's
 
 import msgspec
 
+from wakeful.events.claims import Claim
 from wakeful.events.words import (
     ActionType,
     Form,
@@ -205,12 +206,16 @@ class SetAside(Event, frozen=True, kw_only=True, tag="set_aside"):
 
 
 class Prediction(Event, frozen=True, kw_only=True, tag="prediction"):
-    """What the mind expects next: a claim, its probability in [0, 1], and by when."""
+    """What the mind expects next: a claim in words, its probability in [0, 1], and by when.
+
+    condition: the claim in a form that a program can check; None where it is in words only, and so stays unverified
+    """
 
     cycle: str
     claim: str
     probability: float
     due_ns: int
+    condition: Claim | None = None
     provenance: Provenance = "model"
 
     @property
@@ -266,13 +271,17 @@ class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
 
 
 class Notification(Event, frozen=True, kw_only=True, tag="notification"):
-    """What is said to the user: two lines, and the entries behind them. `key` is said at most once."""
+    """What is said to the user: two lines, and the entries behind them. `key` is said at most once.
+
+    intention: the key of the user's intention that asked for it, "" where a thought did
+    """
 
     key: str
     severity: Severity
     title: str
     text: str
     evidence: tuple[int, ...] = ()
+    intention: str = ""
 
     @property
     def origin(self) -> str:
@@ -301,9 +310,10 @@ class Feedback(Event, frozen=True, kw_only=True, tag="feedback"):
 
 
 class Question(Event, frozen=True, kw_only=True, tag="question"):
-    """What a person asked."""
+    """What a person asked. awaited: whether the running mind is to answer it; else who asked sees to the answer."""
 
     text: str
+    awaited: bool = False
     provenance: Provenance = "user"
 
     @property

@@ -21,7 +21,7 @@ Provenance = Literal["observed", "user", "model", "recalled", "prompted"]
 ActionType = Literal["observe", "reflect", "delegate", "update_model"]
 """What a thought may ask for."""
 
-WakeReason = Literal["salience", "due", "asked", "scheduled", "idle", "retry"]
+WakeReason = Literal["salience", "due", "asked", "scheduled", "idle", "retry", "reflective"]
 """Why the mind woke."""
 
 HealthState = Literal["up", "degraded", "down"]

@@ -13,6 +13,7 @@ from wakeful.journal.errors import (
     JournalTooNew,
 )
 from wakeful.journal.index import JournalIndex, Tally
+from wakeful.journal.retention import Thin
 from wakeful.journal.store import Journal
 from wakeful.journal.upkeep import Stats
 
@@ -31,4 +32,5 @@ __all__ = [
     "JournalTooNew",
     "Stats",
     "Tally",
+    "Thin",
 ]

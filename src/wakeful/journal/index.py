@@ -12,8 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Self, TypeVar
 
-from wakeful.events import Cursor, Entry, Observation, kind_of
-from wakeful.journal import search
+from wakeful.events import Entry
+from wakeful.journal import indexing, search
 from wakeful.journal.connection import make_private, statements
 from wakeful.journal.errors import JournalBusy, JournalClosed, JournalError, JournalLocked, translate, translate_os
 from wakeful.journal.lock import FileLock
@@ -21,17 +21,15 @@ from wakeful.journal.store import Journal
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 """Of the index's file; one of another version is built anew."""
 
 _BATCH = 2000
-_MAX_BODY_CHARS = 20_000  # of one event; a block of log lines is found by its beginning
 _FOLLOW_EVERY_S = 1.0  # larger batches are cheaper, and `search` does not wait for this
 _LAST_RETRY_S = 60.0
 _STALE_EVENTS = 100_000
 _MAX_ROUNDS = 20
 _LOCK_S = 30.0
-_NEVER_FOUND = ("salience", "thought_started", "quiet")
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT_READ", "SQLITE_READONLY_DBMOVED")
 
 
@@ -89,7 +87,7 @@ class JournalIndex:
         while True:
             try:
                 await self.catch_up()
-                place, _ = await self._in_thread(_place)
+                place, _ = await self._in_thread(indexing.place)
             except JournalError as error:
                 self._trouble = error
                 await asyncio.sleep(retry_s)
@@ -106,17 +104,17 @@ class JournalIndex:
         on_progress: called with the number of events indexed so far
         """
         stats = await self._journal.stats()
-        _, indexed = await self._in_thread(_place)
+        _, indexed = await self._in_thread(indexing.place)
         if indexed > 2 * stats.events + _STALE_EVENTS:  # more than half was dropped from the journal since
             await self._in_thread(lambda _: self._rebuild())
         while True:
-            place, indexed = await self._in_thread(_place)
+            place, indexed = await self._in_thread(indexing.place)
             if on_progress is not None:
                 on_progress(indexed)
             entries = await self._journal.read(place, limit=_BATCH)
             if not entries:
                 return
-            await self._in_thread(lambda db, place=place, entries=entries: _add(db, place, entries))
+            await self._in_thread(lambda db, place=place, entries=entries: indexing.add(db, place, entries))
 
     async def search(
         self,
@@ -126,17 +124,18 @@ class JournalIndex:
         kinds: Collection[str] = (),
         since_ns: int | None = None,
         until_ns: int | None = None,
+        sources: Collection[str] = (),
     ) -> list[Entry]:
         """Entries that match any of the query's words, best match first.
 
-        Any text is a query; what stands between spaces is searched as one phrase. kinds: only these;
+        Any text is a query; what stands between spaces is searched as one phrase. kinds, sources: only these;
         since_ns, until_ns: only what happened in [since_ns, until_ns)
         Measurements (form `metrics`) are not found by words. Raises a JournalError.
         """
         if limit <= 0 or not search.phrases(query):
             return []
         await self.catch_up()
-        within = search.Within(kinds, since_ns, until_ns)
+        within = search.Within(kinds, since_ns, until_ns, sources)
         found: list[Entry] = []
         for _ in range(_MAX_ROUNDS):
             seqs = await self._in_thread(lambda db: search.find(db, query, limit, within))
@@ -145,7 +144,7 @@ class JournalIndex:
             dropped = order.keys() - {entry.seq for entry in found}
             if not dropped:
                 break
-            await self._in_thread(lambda db, gone=dropped: _forget(db, gone))  # by retention, since indexed
+            await self._in_thread(lambda db, gone=dropped: indexing.drop(db, gone))  # by retention, since indexed
         return found
 
     async def tallies(self) -> list[Tally]:
@@ -153,6 +152,19 @@ class JournalIndex:
         await self.catch_up()
         statement = "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
+
+    async def look_up(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        """What `use` makes of the index's tables (`indexing`), in the index's thread. Raises a JournalError."""
+        await self.catch_up()
+        return await self._in_thread(use)
+
+    async def forget(self, entries: Collection[Entry]) -> None:
+        """Takes entries out of the index, so that none of their words is left in its file.
+
+        Merges all of the full text and rewrites the file: seconds for a million entries.
+        """
+        await self.catch_up()
+        await self._in_thread(lambda db: indexing.forget(db, entries))
 
     async def _in_thread(self, use: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:
@@ -248,25 +260,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _lay_out(connection: sqlite3.Connection) -> None:
-    with _transaction(connection):
+    with indexing.transaction(connection):
         if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return
         script = (resources.files("wakeful.journal") / f"index-{VERSION}.sql").read_text(encoding="utf-8")
         for statement in statements(script):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION:d}")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -285,47 +285,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _delete(path: Path) -> None:
     for ending in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def _place(db: sqlite3.Connection) -> tuple[Cursor, int]:
-    cursor, indexed = db.execute("SELECT cursor, indexed FROM place").fetchone()
-    return Cursor(cursor), indexed
-
-
-def _add(db: sqlite3.Connection, place: Cursor, entries: list[Entry]) -> None:
-    found: list[tuple[int, int, str]] = []
-    words: dict[str, list[tuple[int, str]]] = {search.SEEN: [], search.SAID: []}
-    tallies: dict[tuple[str, str], tuple[int, int, int]] = {}
-    for entry in entries:
-        event = entry.event
-        kind = kind_of(event)
-        count, first_ns, last_ns = tallies.get((kind, event.origin), (0, event.at_ns, event.at_ns))
-        tallies[kind, event.origin] = count + 1, min(first_ns, event.at_ns), max(last_ns, event.at_ns)
-        body = "" if kind in _NEVER_FOUND else event.body
-        if isinstance(event, Observation) and event.form == "metrics":
-            continue  # numbers are not looked for by words
-        if body:
-            found.append((entry.seq, event.at_ns, kind))
-            table = search.SEEN if isinstance(event, Observation) else search.SAID
-            words[table].append((entry.seq, body[:_MAX_BODY_CHARS]))
-    with _transaction(db):
-        if _place(db)[0] != place:
-            return  # another process was faster
-        db.executemany("INSERT INTO entry VALUES (?, ?, ?)", found)
-        for table, rows in words.items():
-            db.executemany(f"INSERT INTO {table} (rowid, body) VALUES (?, ?)", rows)  # noqa: S608
-        db.executemany(_COUNT, [(*name, *counts) for name, counts in tallies.items()])
-        db.execute("UPDATE place SET cursor = ?, indexed = indexed + ?", (entries[-1].cursor, len(entries)))
-
-
-_COUNT = """
-INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    events = events + excluded.events,
-    first_ns = min(first_ns, excluded.first_ns),
-    last_ns = max(last_ns, excluded.last_ns)
-"""
-
-
-def _forget(db: sqlite3.Connection, seqs: Collection[int]) -> None:
-    with _transaction(db):
-        db.executemany("DELETE FROM entry WHERE seq = ?", [(seq,) for seq in seqs])

@@ -12,17 +12,42 @@ from typing import Literal
 from wakeful.journal.reading import Wanted, entries
 
 _DROPPED_KINDS = ("observation", "salience", "quiet", "thought_started")
-_CITING_KINDS = ("thought", "thought_failed", "set_aside", "notification", "answer")
+_CITING_KINDS = (
+    "thought",
+    "thought_failed",
+    "set_aside",
+    "notification",
+    "answer",
+    "prediction_resolved",
+    "intention_met",
+    "memory",
+    "self_model",
+)
 _STEP = 2000
 _VACUUM_PAGES = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Thin:
+    """Events that go before their time, since something shorter stands for them.
+
+    kind: of the events; mark: what their stored JSON contains, such as `"form":"metrics"`
+    since_ns, until_ns: those that happened in [since_ns, until_ns)
+    """
+
+    kind: str
+    mark: bytes
+    since_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """Events before `before_ns` go; then the oldest, until what the file holds takes at most `max_bytes`."""
+    """What `thin` says goes, and events before `before_ns`; then the oldest, until all takes at most `max_bytes`."""
 
     before_ns: float
     max_bytes: float
+    thin: tuple[Thin, ...] = ()
 
 
 def cited(connection: sqlite3.Connection) -> frozenset[int]:
@@ -50,11 +75,14 @@ class Sweep:
         self._limits = limits
         self._consumed = consumed
         self._cited = cited
-        self._state = self._next = _State("age", (-(2**63), 0))
+        self._thin = list(limits.thin)
+        self._state = self._next = _State("thin" if self._thin else "age", _BEGIN)
 
     def step(self, connection: sqlite3.Connection) -> None:
         """Drops up to some thousands of events, or gives some megabytes back to the disk."""
         match self._state.stage:
+            case "thin":
+                self._next = self._by_mark(connection)
             case "age":
                 self._next = self._by_age(connection)
             case "size":
@@ -65,8 +93,22 @@ class Sweep:
     def advance(self) -> None:
         """The step is durable."""
         self.dropped += self._next.gone
+        if self._state.stage == "thin" and self._next.after == _BEGIN:
+            self._thin.pop(0)
         self._state = self._next
         self.done = self._state.stage == "done"
+
+    def _by_mark(self, connection: sqlite3.Connection) -> "_State":
+        thin = self._thin[0]
+        rows = connection.execute(
+            "SELECT at_ns, seq, kind = ? AND instr(body, ?) > 0 FROM event INDEXED BY event_by_time "
+            "WHERE at_ns >= ? AND at_ns < ? AND (at_ns, seq) > (?, ?) AND seq <= ? ORDER BY at_ns, seq LIMIT ?",
+            (thin.kind, thin.mark, thin.since_ns, thin.until_ns, *self._state.after, self._consumed, _STEP),
+        ).fetchall()
+        gone = self._drop(connection, [seq for _, seq, wanted in rows if wanted])
+        if len(rows) == _STEP:
+            return _State("thin", rows[-1][:2], gone)
+        return _State("thin" if len(self._thin) > 1 else "age", _BEGIN, gone)
 
     def _by_age(self, connection: sqlite3.Connection) -> "_State":
         before_ns = int(max(self._limits.before_ns, -(2.0**62)))
@@ -111,11 +153,12 @@ class Sweep:
 class _State:
     """Where a sweep stands: its stage, the last row it looked at, and how many events this step dropped."""
 
-    stage: Literal["age", "size", "vacuum", "done"]
+    stage: Literal["thin", "age", "size", "vacuum", "done"]
     after: tuple[int, int]
     gone: int = 0
 
 
+_BEGIN = (-(2**63), 0)
 _DROPPED = f"kind IN ({', '.join('?' * len(_DROPPED_KINDS))})"
 
 

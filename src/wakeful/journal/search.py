@@ -27,11 +27,12 @@ SEEN, SAID = "seen", "said"
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Where to search: kinds (none: all) and the period [since_ns, until_ns)."""
+    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns)."""
 
     kinds: Collection[str] = ()
     since_ns: int | None = None
     until_ns: int | None = None
+    sources: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ def _tables(db: sqlite3.Connection, within: Within) -> list[_Table]:
     if within.kinds:
         where.append(f"entry.kind IN ({', '.join('?' * len(within.kinds))})")
         values += within.kinds
+    if within.sources:
+        where.append(f"entry.source IN (SELECT id FROM source WHERE name IN ({', '.join('?' * len(within.sources))}))")  # noqa: S608
+        values += within.sources
     condition = " AND ".join(where)
     # CROSS JOIN keeps SQLite from walking the entries and asking the words for each.
     return [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wakeful.events import Cursor, Entry, Event, Observation, encode, kind_of
-from wakeful.journal import retention, upkeep
+from wakeful.journal import forgetting, retention, upkeep
 from wakeful.journal.connection import open_reader, open_writer
 from wakeful.journal.cursors import cursor_of, seq_of
 from wakeful.journal.errors import JournalClosed, JournalError, JournalFull, JournalReadOnly, translate_os
@@ -115,15 +115,18 @@ class Journal:
         max_age_s: float = math.inf,
         max_bytes: float = math.inf,
         consumers: Collection[str],
+        thin: Sequence[retention.Thin] = (),
         now_ns: Callable[[], int] = time.time_ns,
     ) -> int:
         """Drops what is older than `max_age_s`, and then the oldest until the file holds at most `max_bytes`.
+
+        thin: what goes before its time, since something shorter stands for it
 
         Only observations and scores are ever dropped, and of them neither what one of `consumers` has not
         consumed yet nor what a thought, notification or answer cites. Returns how many events went; none
         where a consumer never moved, or none is named.
         """
-        limits = retention.Limits(now_ns() - max_age_s * 1e9, max_bytes)
+        limits = retention.Limits(now_ns() - max_age_s * 1e9, max_bytes, tuple(thin))
         consumed = min([seq_of(await self.cursor(name)) for name in consumers], default=0)
         cited = await self._readers.run(retention.cited)
         sweep = retention.Sweep(limits, consumed, cited)
@@ -131,6 +134,18 @@ class Journal:
             await self._write(change=sweep.step)  # in steps, so that appends go on in between
             sweep.advance()
         return sweep.dropped
+
+    async def forget(self, seqs: Collection[int]) -> int:
+        """Deletes entries so that none of their bytes is left in the file or its log; returns how many went.
+
+        What the gate has learnt goes too where it holds words of theirs. Others wait while the file is rewritten.
+        Raises JournalBusy when a reader holds the log for too long; the entries are deleted then, and forgetting
+        them again cleans up. Otherwise raises as `append`.
+        """
+        gone = await self.get(seqs)
+        await self._write(change=lambda connection: forgetting.delete(connection, gone))
+        await asyncio.to_thread(forgetting.clean, self.path, gone)
+        return len(gone)
 
     # --- reading ---
 
@@ -169,6 +184,10 @@ class Journal:
             return found
 
         return await self._readers.run(fetch) if wanted else []
+
+    async def containing(self, text: str) -> list[int]:
+        """Numbers of the entries that contain a text, letter for letter. Reads all of the journal."""
+        return await self._readers.run(lambda connection: forgetting.containing(connection, text))
 
     def tail(self, after: Cursor, *, kinds: Collection[str] = ()) -> AsyncGenerator[list[Entry], None]:
         """Entries after a place, those that are there and then new ones as they are written, by any process.

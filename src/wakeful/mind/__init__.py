@@ -1,32 +1,56 @@
 """How does one think? Attend, wake, recall, think, commit: the loop, and a person's questions to it."""
 
 from wakeful.mind.ask import Asked, ask
+from wakeful.mind.attempts import Phase
 from wakeful.mind.attend import Attending
-from wakeful.mind.mind import Mind, MindSettings, Phase
+from wakeful.mind.intentions.plain import understood
+from wakeful.mind.intentions.standing import holds, moments
+from wakeful.mind.mind import Mind
+from wakeful.mind.predictions.forecasts import Forecast, Forecasts, forecasts
+from wakeful.mind.predictions.matching import in_words
+from wakeful.mind.predictions.scores import Calibration
 from wakeful.mind.preview import Part, Preview, preview
-from wakeful.mind.prompt import prompt
+from wakeful.mind.prompt import STANCES, PromptUnreadable, Stance, prompt, rules
+from wakeful.mind.questions import through_mind
 from wakeful.mind.schema import AskReply, AttentionShares, Reply, ask_schema, reply_schema
+from wakeful.mind.settings import MindSettings
 from wakeful.mind.thinker import LM_STUDIO, Answered, ModelFacts, Thinker, UnusableAnswer
+from wakeful.mind.why import Reason, why
 
 __all__ = [
     "LM_STUDIO",
+    "STANCES",
     "Answered",
     "AskReply",
     "Asked",
     "Attending",
     "AttentionShares",
+    "Calibration",
+    "Forecast",
+    "Forecasts",
     "Mind",
     "MindSettings",
     "ModelFacts",
     "Part",
     "Phase",
     "Preview",
+    "PromptUnreadable",
+    "Reason",
     "Reply",
+    "Stance",
     "Thinker",
     "UnusableAnswer",
     "ask",
     "ask_schema",
+    "forecasts",
+    "holds",
+    "in_words",
+    "moments",
     "preview",
     "prompt",
     "reply_schema",
+    "rules",
+    "through_mind",
+    "understood",
+    "why",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from wakeful.context import TokenEstimate, cite, entry_line, question
 from wakeful.events import Answer, Entry, Observation, Question
 from wakeful.journal import Journal
@@ -47,11 +49,34 @@ async def ask(
     keep: False journals nothing: what another program asks is no word of the user
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
-    begun_ns = now_ns()
-    asked = Question(at_ns=begun_ns, text=text)
-    entries = await _entries(asked, journal, recall)
+    asked = Question(at_ns=now_ns(), text=text)
+    written, used = await answer_to(asked, journal, recall, thinker, now_ns=now_ns, on_text=on_text)
+    if not keep:
+        return Asked(answer=written, used=used)
+    [stored] = await journal.append([asked])
+    answer = replace(written, question=stored.seq)
+    await journal.append([answer])
+    return Asked(answer=answer, used=used)
+
+
+async def answer_to(
+    asked: Question,
+    journal: Journal,
+    recall: Recall,
+    thinker: Thinker,
+    *,
+    now_ns: Callable[[], int] = time.time_ns,
+    on_text: OnText | None = None,
+    since_ns: int | None = None,
+) -> tuple[Answer, tuple[Entry, ...]]:
+    """The answer, which does not know its question's number yet, and the entries that it used; nothing is journaled.
+
+    since_ns: from when on the journal is looked at; else as the question's words say
+    Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
+    """
+    entries = await _entries(asked, journal, recall, since(asked.text, asked.at_ns) if since_ns is None else since_ns)
     rules = prompt(ASK)
-    entries, messages = await _laid_out(text, entries, rules, thinker, begun_ns)
+    entries, messages = await _laid_out(asked.text, entries, rules, thinker, asked.at_ns)
     answered = await thinker.ask(
         messages,
         AskReply,
@@ -61,18 +86,15 @@ async def ask(
     offered = {entry.seq: entry for entry in entries}
     cited = dict.fromkeys(int(each.removeprefix("#")) for each in answered.value.evidence)
     used = tuple(offered[seq] for seq in cited if seq in offered)
-    stored = await journal.append([asked]) if keep else []
     answer = Answer(
         at_ns=now_ns(),
-        question=stored[0].seq if stored else 0,
+        question=0,
         text=answered.value.answer,
         evidence=tuple(entry.seq for entry in used),
         model=answered.results[-1].model or thinker.facts.name,
         pilot=thinker.facts.pilot,
     )
-    if keep:
-        await journal.append([answer])
-    return Asked(answer=answer, used=used)
+    return answer, used
 
 
 def since(text: str, now_ns: int) -> int:
@@ -98,9 +120,8 @@ def _ns(at: datetime) -> int:
     return int(at.timestamp() * 1e9)
 
 
-async def _entries(asked: Question, journal: Journal, recall: Recall) -> list[Entry]:
+async def _entries(asked: Question, journal: Journal, recall: Recall, begin: int) -> list[Entry]:
     """What may hold the answer, most useful first: what matches its words, what was thought, what was seen last."""
-    begin = since(asked.text, asked.at_ns)
     found = await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
     found += await journal.read(kinds=_NOTABLE, since_ns=begin, limit=_MAX_ENTRIES, newest_first=True)
     found += await journal.read(kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True)

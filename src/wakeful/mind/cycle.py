@@ -6,13 +6,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from wakeful.context import Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
+from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
 from wakeful.events import (
     SEVERITIES,
     ActionRequest,
+    Claim,
     Entry,
     Event,
     Notification,
+    Observation,
     Prediction,
     Severity,
     Summary,
@@ -21,14 +23,17 @@ from wakeful.events import (
     WakeReason,
 )
 from wakeful.lmstudio import ChatResult, ContextOverflow
-from wakeful.mind.schema import Reply, reply_schema
+from wakeful.mind.predictions.matching import in_words
+from wakeful.mind.predictions.offer import HOLDS, Offer, claim_from, offer
+from wakeful.mind.predictions.plain import claim_of
+from wakeful.mind.schema import FullReply, Reply, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
 
 _log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
-"""A prediction in free words is taken to speak of the next hour."""
+"""A prediction in plain words is taken to speak of the next hour."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -61,6 +66,20 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the observations of a thought.
+
+    expected: what the thought before this one predicted; recalled: what memory brings along
+    notes: what the mind is told about itself; known: the newest observation of each source, for what may be predicted
+    """
+
+    expected: str = ""
+    recalled: Sequence[Entry] = ()
+    notes: Sequence[str] = ()
+    known: Sequence[Observation] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Concluded:
     """A thought, the turn that it adds to the conversation, and all that is to be committed with it."""
 
@@ -80,8 +99,7 @@ async def think(
     conversation: Conversation,
     thinker: Thinker,
     *,
-    expected: str,
-    recalled: Sequence[Entry],
+    frame: Frame,
     prompt_version: str,
     notify_from: Severity,
     now_ns: Callable[[], int],
@@ -89,24 +107,29 @@ async def think(
 ) -> Concluded:
     """Thinks about the cycle's observations.
 
-    expected: what the thought before this one predicted; recalled: what memory brings along
     notify_from: the mildest severity that the user is told of
     Raises UnusableAnswer, and every LMStudioError of the client. Nothing is committed here.
     """
     begun_s = time.monotonic()
     begun_ns = now_ns()
     layout, seen, text = await _laid_out(
-        cycle, conversation, thinker, lambda seen: _moment(cycle, seen, conversation, expected, recalled, begun_ns)
+        cycle, conversation, thinker, lambda seen: _moment(cycle, seen, conversation, frame, begun_ns)
     )
     left = layout.left
+    observations = [each.observation for each in seen]
+    citable = [cite(each.seq) for each in seen]
+    if not thinker.facts.pilot and REMEMBERED in text.splitlines():
+        citable += [cite(entry.seq) for entry in frame.recalled]
+    offered = Offer() if thinker.facts.pilot else offer(observations, frame.known)
     try:
-        answered = await _ask(layout, seen, thinker, on_text)
+        answered = await _ask(layout, citable, offered, thinker, on_text)
     except ContextOverflow:
         layout = conversation.overflowed(text)
         left += layout.left
-        answered = await _ask(layout, seen, thinker, on_text)
+        answered = await _ask(layout, citable, offered, thinker, on_text)
     thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
-    events: list[Event] = [thought, *_consequences(thought, notify_from)]
+    claim, due_s = _claim(answered.value, offered, observations)
+    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, notify_from)]
     if left:
         events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
@@ -151,15 +174,25 @@ def _moment(
     cycle: Cycle,
     seen: Sequence[Seen],
     conversation: Conversation,
-    expected: str,
-    recalled: Sequence[Entry],
+    frame: Frame,
     now_ns: int,
 ) -> str:
-    """The user turn; without what memory brings along where that is too much."""
-    others = cycle.batch.others
-    text = moment(seen, now_ns=now_ns, reason=cycle.reason, expected=expected, recalled=recalled, others=others)
+    """The user turn; without what memory brings along, and what the mind is told of itself, where that is too much."""
+
+    def write(recalled: Sequence[Entry], notes: Sequence[str]) -> str:
+        return moment(
+            seen,
+            now_ns=now_ns,
+            reason=cycle.reason,
+            expected=frame.expected,
+            recalled=recalled,
+            others=cycle.batch.others,
+            notes=notes,
+        )
+
+    text = write(frame.recalled, frame.notes)
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = moment(seen, now_ns=now_ns, reason=cycle.reason, expected=expected, others=others)
+        text = write((), ())
     return text
 
 
@@ -175,20 +208,25 @@ def _that_fit(cycle: Cycle, conversation: Conversation) -> list[Seen]:
     return sorted(fitting, key=lambda each: each.seq)
 
 
-async def _ask(layout: Layout, seen: Sequence[Seen], thinker: Thinker, on_text: OnText | None) -> Answered[Reply]:
-    schema = reply_schema([cite(each.seq) for each in seen], short=thinker.facts.pilot)
-    offered = {cite(each.seq) for each in seen}
+async def _ask(
+    layout: Layout, citable: Sequence[str], offered: Offer, thinker: Thinker, on_text: OnText | None
+) -> Answered[Reply] | Answered[FullReply]:
+    """The pilot is asked for what it was trained on; other models for a claim as well."""
 
     def check(reply: Reply) -> str:
-        invented = [each for each in reply.evidence if each not in offered]
+        invented = [each for each in reply.evidence if each not in citable]
         return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else ""
 
-    return await thinker.ask(layout.messages, Reply, schema, check=check, on_text=on_text)
+    if thinker.facts.pilot:
+        schema = reply_schema(citable, short=True)
+        return await thinker.ask(layout.messages, Reply, schema, check=check, on_text=on_text)
+    schema = reply_schema(citable, claimable=offered.names, holds=HOLDS)
+    return await thinker.ask(layout.messages, FullReply, schema, check=check, on_text=on_text)
 
 
 def _thought(
     cycle: Cycle,
-    answered: Answered[Reply],
+    answered: Answered[Reply] | Answered[FullReply],
     shown: str,
     thinker: Thinker,
     prompt_version: str,
@@ -231,19 +269,31 @@ def _thought(
     )
 
 
-def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
-    """What follows from a thought: its prediction, what it asks for, and what the user is told."""
-    events: list[Event] = []
-    if thought.next_prediction:
-        events.append(
-            Prediction(
-                at_ns=thought.at_ns,
-                cycle=thought.cycle,
-                claim=thought.next_prediction,
-                probability=thought.confidence,
-                due_ns=thought.at_ns + int(PREDICTION_DUE_S * 1e9),
-            )
+def _claim(reply: Reply, offered: Offer, shown: Sequence[Observation]) -> tuple[Claim | None, float]:
+    """What a thought predicts, as a claim, and by when in seconds: as it was chosen, else as its words say plainly."""
+    chosen = claim_from(reply.claim, offered) if isinstance(reply, FullReply) and reply.claim is not None else None
+    return chosen or (claim_of(reply.next_prediction, shown), PREDICTION_DUE_S)
+
+
+def _prediction(thought: Thought, claim: Claim | None, due_s: float) -> list[Event]:
+    words = thought.next_prediction or (in_words(claim) if claim is not None else "")
+    if not words:
+        return []
+    return [
+        Prediction(
+            at_ns=thought.at_ns,
+            cycle=thought.cycle,
+            claim=words,
+            probability=thought.confidence,
+            due_ns=thought.at_ns + int(due_s * 1e9),
+            condition=claim,
         )
+    ]
+
+
+def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
+    """What else follows from a thought: what it asks for, and what the user is told."""
+    events: list[Event] = []
     if thought.action_needed:
         events.append(
             ActionRequest(

@@ -8,6 +8,7 @@ from wakeful.context import Conversation, Role, moment
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.prompt import Stance, rules
 from wakeful.mind.thinker import Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Workspace
 
@@ -45,10 +46,20 @@ class Preview:
 
 
 async def preview(
-    journal: Journal, thinker: Thinker, recall: Recall, *, now_ns: Callable[[], int] = time.time_ns
+    journal: Journal,
+    thinker: Thinker,
+    recall: Recall,
+    *,
+    stance: Stance = "base",
+    prompt: str = "",
+    now_ns: Callable[[], int] = time.time_ns,
 ) -> Preview:
-    """The prompt of the thought that would come next, from what the journal says is waiting."""
-    conversation = recover.new_conversation(thinker)
+    """The prompt of the thought that would come next, from what the journal says is waiting.
+
+    stance, prompt: as of `MindSettings`
+    Raises PromptUnreadable, and a JournalError.
+    """
+    conversation = recover.new_conversation(thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt))
     await recover.into(conversation, journal, thinker)
     waiting = await recover.waiting(journal)
     workspace = Workspace()

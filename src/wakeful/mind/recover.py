@@ -17,17 +17,18 @@ from wakeful.events import (
     Thought,
     ThoughtFailed,
     ThoughtStarted,
+    ThoughtYielded,
 )
 from wakeful.journal import Journal
 from wakeful.mind.cycle import gist
-from wakeful.mind.prompt import prompt, version_for
+from wakeful.mind.prompt import Rules
 from wakeful.mind.schema import AttentionShares, Reply
 from wakeful.mind.thinker import Thinker
 
 CONSUMER = "mind"
 """The name under which the mind's place in the journal is kept."""
 
-_KINDS = ("salience", "thought_started", "thought", "thought_failed", "set_aside")
+_KINDS = ("salience", "thought_started", "thought", "thought_failed", "thought_yielded", "set_aside")
 
 _TURNS = 200
 """Thoughts that are looked at: more than a prompt holds turns."""
@@ -52,7 +53,7 @@ async def waiting(journal: Journal) -> Waiting:
                 saliences.append((salience, entry.cursor))
             case ThoughtStarted() as begun:
                 started[begun.cycle] = begun
-            case Thought() | SetAside():
+            case Thought() | SetAside() | ThoughtYielded():
                 started.pop(entry.event.cycle, None)
             case ThoughtFailed() as failed:
                 started.pop(failed.cycle, None)
@@ -71,10 +72,10 @@ async def waiting(journal: Journal) -> Waiting:
     return Waiting(seen=tuple(seen), attempts=dict(attempts))
 
 
-def new_conversation(thinker: Thinker) -> Conversation:
+def new_conversation(thinker: Thinker, rules: Rules) -> Conversation:
     """One that has only its rules yet, in the room that the model's context leaves beside the answer."""
     return Conversation(
-        prompt(version_for(pilot=thinker.facts.pilot)),
+        rules.text,
         context_tokens=thinker.facts.context_tokens,
         answer_tokens=thinker.answer_tokens,
     )

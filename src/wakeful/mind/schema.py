@@ -40,6 +40,26 @@ class Reply(msgspec.Struct, frozen=True):
     self_assessment: str
 
 
+class ClaimReply(msgspec.Struct, frozen=True):
+    """`next_prediction` in a form that a program can check.
+
+    about: a metric or a source by its name in the offer, or `nothing`; holds: what will be so of it
+    value: what the metric is compared with; text: words that a line holds; within_minutes: by when
+    """
+
+    about: str
+    holds: str
+    value: float = 0.0
+    text: str = ""
+    within_minutes: float = 60.0
+
+
+class FullReply(Reply, frozen=True):
+    """A thought of a model that can be asked more than the pilot."""
+
+    claim: ClaimReply | None = None
+
+
 class AskReply(msgspec.Struct, frozen=True):
     """The answer to a person's question, with the journal entries that it used."""
 
@@ -47,12 +67,19 @@ class AskReply(msgspec.Struct, frozen=True):
     evidence: list[str]
 
 
+MAX_CLAIM_MINUTES = 1440
+"""The furthest that a claim may reach: later than that nobody remembers why it was made."""
+
 _MAX_CITATIONS = 12
 
 
-def reply_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, Any]:
+def reply_schema(
+    citable: Sequence[str], *, short: bool = False, claimable: Sequence[str] = (), holds: Sequence[str] = ()
+) -> dict[str, Any]:
     """JSON Schema of `Reply` in which `evidence` can name nothing but `citable`.
 
+    claimable: what a claim may be about; where there is any, it is the schema of `FullReply`, whose claim can speak of
+        nothing else; holds: what may be claimed of it
     short: for a model that may loop, texts so short that even then the object ends within the answer's tokens,
         and shares in tenths (a grammar made of a schema knows no bounds of numbers)
     Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
@@ -80,6 +107,16 @@ def reply_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, An
         "confidence": share,
         "self_assessment": _text(60 if short else 160),
     }
+    if claimable:
+        properties["claim"] = _object(
+            {
+                "about": {"type": "string", "enum": list(claimable)},
+                "holds": {"type": "string", "enum": list(holds)},
+                "value": {"type": "number"},
+                "text": _text(80),
+                "within_minutes": {"type": "number", "minimum": 1, "maximum": MAX_CLAIM_MINUTES},
+            }
+        )
     return _object(properties)
 
 

@@ -76,6 +76,17 @@ class Workspace:
         self._crowded_out.clear()
         return Batch(shown=tuple(shown), others=dict(others), through=through)
 
+    def put_back(self, batch: Batch) -> None:
+        """Takes in again what was taken out for a thought that gave way."""
+        self._waiting = [*(seen for seen in batch.shown if _is_salient(seen)), *self._waiting]
+        self._crowded_out.update(batch.others)
+        self._through = self._through or batch.through
+
+
+def _is_salient(seen: Seen) -> bool:
+    """Whether it surprised; what is shown for another reason belongs to its own wake."""
+    return seen.salience is not None and seen.salience.salience > 0.0
+
 
 def _is_old_news(seen: Seen, newest_ns: int) -> bool:
     salience = seen.salience

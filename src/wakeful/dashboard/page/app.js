@@ -1,6 +1,8 @@
 // The page: what was thought, newest first, and how everything stands, over one stream of events.
 import { approvals } from "./approvals.js";
 import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
+import { heard, judge } from "./feedback.js";
+import { predictions } from "./predictions.js";
 
 const MAX_SHOWN = 200;
 const MAX_POINTS = 60;
@@ -68,6 +70,7 @@ function card(entry) {
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
     case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
+    case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);
     case "brake": return plainCard(entry, "warning", event.on ? "acting is paused" : "it may act again", event.why);
@@ -83,7 +86,7 @@ function thought(entry) {
   const wants = event.action_needed && event.action_details ? el("p", "soft", `Wants to ${plain(event.action_type)}: ${plain(event.action_details)}`) : null;
   const read = event.evaluated_tokens ?? -1; // -1: the server does not tell
   const cost = `${read >= 0 ? `${read} of ` : ""}${event.prompt_tokens ?? 0} tokens read, ${event.completion_tokens ?? 0} written`;
-  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost}, ${(event.duration_s ?? 0).toFixed(1)} s`));
+  return el("li", `card ${event.severity}`, meta, el("p", "focus", plain(event.focus)), el("p", "", plain(event.assessment)), expects, wants, evidence(event.evidence, `${cost}, ${(event.duration_s ?? 0).toFixed(1)} s`), event.evidence.length ? judge(entry.seq) : null);
 }
 
 function plainCard(entry, severity, title, text, about) {
@@ -116,6 +119,8 @@ function evidence(seqs, cost = "") {
 function add(entry, newest = true) {
   if (shown.has(entry.seq)) return;
   if (entry.event.kind === "quiet") return quiet(entry.event);
+  if (entry.event.kind === "feedback") return heard(entry.event, newest);
+  if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
   if (entry.event.kind.startsWith("approval_") || entry.event.kind === "action_result") approvals();
   const element = card(entry);
   if (!element) return;

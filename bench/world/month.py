@@ -1,0 +1,131 @@
+"""Many lives of one mind in one world: killed with SIGKILL once a simulated day, and started again."""
+
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from bench.world.child import NO_JOURNAL, Life
+from bench.world.host import DAY_S
+
+_ROOT = Path(__file__).parent.parent.parent
+_MOST_LIVES = 400
+_AGAIN_S = 300.0
+"""How long after it could not open its journal a mind is started again."""
+
+
+@dataclass
+class Lives:
+    """What was seen of them from outside. flat: seconds of the world, bytes in memory, open files, of each life.
+
+    kills: SIGKILLs; while_thinking: how many of them came amid an answer; refused: starts for which there was no space
+    errors: what the lives that ended by themselves, and wrongly, said last
+    """
+
+    kills: int = 0
+    while_thinking: int = 0
+    refused: int = 0
+    flat: list[list[tuple[float, int, int]]] = field(default_factory=list[list[tuple[float, int, int]]])
+    errors: list[str] = field(default_factory=list[str])
+
+    @property
+    def growth_bytes(self) -> int:
+        """Of memory in the longest life, from a third of it to its end; 0 where none was long enough."""
+        longest = [size for _, size, _ in max(self.flat, key=len, default=[])]
+        third = len(longest) // 3
+        return max(longest[-max(third, 1) :]) - max(longest[third : 2 * third]) if third else 0
+
+    @property
+    def more_files(self) -> int:
+        """Files that are open at the end of a life and were not a while after its beginning, at most."""
+        return max((life[-1][2] - life[1][2] for life in self.flat if len(life) > 2), default=0)
+
+
+def lives(
+    seed: int,
+    days: float,
+    folder: Path,
+    *,
+    quiet_s: float = 0.0,
+    disturbed: bool = True,
+    kills_per_day: float = 1.0,
+) -> Lives:
+    """Lives through a world from its beginning to its end, in as many lives as the kills make of it."""
+    rng = random.Random(f"kills/{seed}")
+    seen, at_s, until_s = Lives(), 0.0, days * DAY_S
+    each_s = DAY_S / kills_per_day if kills_per_day else float("inf")
+    for number in range(1, _MOST_LIVES):
+        life = Life(
+            seed=seed,
+            days=days,
+            quiet_s=quiet_s,
+            folder=str(folder),
+            from_s=at_s,
+            until_s=until_s,
+            disturbed=disturbed,
+        )
+        last = number * each_s > until_s - each_s / 4
+        kill_s = float("inf") if last else (number - rng.random() * 0.9) * each_s
+        at_s, ended = _one(life, kill_s, rng, seen)
+        if ended:
+            return seen
+        at_s += rng.uniform(20, 900)
+    seen.errors.append(f"not at the end after {_MOST_LIVES} lives")
+    return seen
+
+
+def _one(life: Life, kill_s: float, rng: random.Random, seen: Lives) -> tuple[float, bool]:
+    """One life, killed a little after `kill_s`; gives how far it came, and whether that is the end of all."""
+    command = [sys.executable, "-m", "bench.world.child", msgspec.json.encode(life).decode()]
+    at_s, left, thinks = life.from_s, rng.randint(0, 200), False
+    amid_a_thought = rng.random() < 0.6
+    seen.flat.append([])
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=said, text=True)
+        assert child.stdout is not None
+        try:
+            for word, *rest in _lines(child.stdout):
+                thinks = word == "thinking"
+                if word == "at":
+                    at_s = float(rest[0])
+                elif word == "flat":
+                    seen.flat[-1].append((float(rest[0]), int(rest[1]), int(rest[2])))
+                left -= at_s >= kill_s
+                waits = amid_a_thought and not thinks and at_s < kill_s + DAY_S / 2
+                if at_s >= kill_s and left <= 0 and not waits:
+                    child.kill()
+                    child.wait()
+                    seen.kills += 1
+                    seen.while_thinking += thinks
+                    return at_s, False
+                if word == "done":
+                    return at_s, True
+            code = child.wait()
+        finally:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+        said.seek(0)
+        if code == NO_JOURNAL:
+            seen.refused += 1
+            seen.errors += _unexpected(said.read())
+            return at_s + _AGAIN_S, False
+        seen.errors.append(f"exit code {code}: {said.read()[-2000:]}")
+        return at_s, True
+
+
+def _lines(stdout: IO[str]) -> Iterator[list[str]]:
+    for line in stdout:
+        yield line.split()
+
+
+def _unexpected(text: str) -> list[str]:
+    """What a mind said that could not go on, unless it is what a full disk makes it say."""
+    last = text.strip().splitlines()[-1:] or [""]
+    return [] if "JournalFull" in text else [f"the journal could not be used: {last[0][:500]}"]

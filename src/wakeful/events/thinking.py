@@ -1,0 +1,102 @@
+"""The events of thinking that came after the first version: what became of predictions, intentions, changes of itself.
+
+Kept for ever like all others, see `wakeful.events.model`.
+"""
+
+from typing import Literal
+
+from wakeful.events.claims import Claim, ClaimForm, Outcome
+from wakeful.events.model import Event
+from wakeful.events.words import Provenance, WakeReason
+
+IntentionForm = Literal["watch", "schedule", "remind"]
+"""What an intention waits for: something seen, the hours of a schedule, one moment."""
+
+
+class PredictionResolved(Event, frozen=True, kw_only=True, tag="prediction_resolved"):
+    """How a prediction turned out, as the program found it in the journal.
+
+    prediction: its number; cycle: of the thought that made it; claim: its words; form: of its condition
+    probability: what the mind had said; base: what the base-rate forecaster would have said at that time
+    brier: squared error of `probability`; log_score_nats: negative log of the probability that was given to what came
+        (both None where unverified)
+    evidence: the observations that decided it
+    """
+
+    prediction: int
+    cycle: str
+    claim: str
+    form: ClaimForm
+    outcome: Outcome
+    why: str
+    probability: float
+    base: float
+    brier: float | None = None
+    log_score_nats: float | None = None
+    evidence: tuple[int, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+    @property
+    def body(self) -> str:
+        return f"{self.claim}: {self.why}"
+
+
+class ThoughtYielded(Event, frozen=True, kw_only=True, tag="thought_yielded"):
+    """A thought was broken off for something that matters more; its evidence goes on waiting."""
+
+    cycle: str
+    reason: WakeReason
+    to: WakeReason
+    evidence: tuple[int, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+
+class Intention(Event, frozen=True, kw_only=True, tag="intention"):
+    """Something that the user wants kept in mind; a later one of the same `key` takes its place.
+
+    text: as the user said it; told: what is told, or asked of the journal, when its time has come
+    claim: of a `watch`; cron: of a `schedule`, in local time; due_ns: of a `remind`
+    asks: whether the model answers `told` from the journal (a report), or it is only told as it stands
+    active: false where the user took it back
+    """
+
+    key: str
+    text: str
+    form: IntentionForm
+    told: str
+    claim: Claim | None = None
+    cron: str = ""
+    due_ns: int = 0
+    asks: bool = False
+    active: bool = True
+    provenance: Provenance = "user"
+
+    @property
+    def origin(self) -> str:
+        return "user"
+
+    @property
+    def body(self) -> str:
+        return self.text
+
+
+class IntentionMet(Event, frozen=True, kw_only=True, tag="intention_met"):
+    """What an intention waited for has come.
+
+    intention: its number; key: its name; due_ns: the moment that was due, 0 for what was seen
+    """
+
+    intention: int
+    key: str
+    due_ns: int = 0
+    evidence: tuple[int, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        return "mind"

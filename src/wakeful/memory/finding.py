@@ -1,0 +1,120 @@
+"""Which entries might answer? Ranked by words and by meaning, and by what was notable where no words are given."""
+
+import asyncio
+from array import array
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from wakeful.events import Entry
+from wakeful.journal import Journal, JournalError, JournalIndex, indexing
+from wakeful.journal.search import Within
+from wakeful.lmstudio import LMStudioError
+from wakeful.memory.follow import Follower
+from wakeful.memory.fusion import Fused, fuse, importance
+from wakeful.memory.words import query_of
+
+NOTABLE_KINDS = ("memory", "thought", "notification", "set_aside", "health", "question", "answer")
+"""What is told of a period when no words are asked for, besides what was salient."""
+
+_FILTERED = 20_000  # entries that are compared one by one; where more fit, all are searched and the rest is left out
+_QUERY_S = 3.0
+_TEXT, _MEANING, _NOTABLE, _SALIENT = "full text", "vectors", "importance", "salience"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that might answer, its place in the rankings, and why."""
+
+    entry: Entry
+    fused: Fused
+    reasons: tuple[str, ...]
+
+
+class Finder:
+    """Finds entries of a journal. follower: knows the vectors; None where there are none."""
+
+    def __init__(self, journal: Journal, index: JournalIndex, follower: Follower | None) -> None:
+        self._journal = journal
+        self._index = index
+        self._follower = follower
+
+    async def find(self, query: str, within: Within, limit: int, without: Collection[int]) -> list[Found]:
+        """Entries that might answer a query, in no order; about `limit` of each ranking. Raises a JournalError."""
+        words = query_of(query)
+        if not words:
+            return await self._notable(within, limit, without)
+        by_words, by_meaning = await asyncio.gather(
+            self._index.search(
+                words,
+                limit=limit,
+                kinds=within.kinds,
+                since_ns=within.since_ns,
+                until_ns=within.until_ns,
+                sources=within.sources,
+            ),
+            self._by_meaning(query, within, limit),
+        )
+        entries = {entry.seq: entry for entry in by_words}
+        cosines = dict(by_meaning)
+        entries |= {entry.seq: entry for entry in await self._journal.get(cosines.keys() - entries.keys())}
+        rankings = {
+            _TEXT: [entry.seq for entry in by_words],
+            _MEANING: [seq for seq, _ in by_meaning if seq in entries],
+        }
+        return _found(entries, rankings, without, cosines)
+
+    async def _by_meaning(self, query: str, within: Within, limit: int) -> list[tuple[int, float]]:
+        """The nearest vectors; none where there is no embedding model, or it is slow, or its file can't be read."""
+        if self._follower is None:
+            return []
+        try:
+            async with asyncio.timeout(_QUERY_S):
+                [vector] = await self._follower.embedder.embed([query], query=True)
+            return await self._nearest(vector, within, limit, self._follower)
+        except TimeoutError:
+            self._follower.trouble = f"the embedding model took more than {_QUERY_S:g} s"
+        except (LMStudioError, JournalError) as error:
+            self._follower.trouble = str(error)
+        return []
+
+    async def _nearest(
+        self, vector: "array[float]", within: Within, limit: int, follower: Follower
+    ) -> list[tuple[int, float]]:
+        model, vectors = follower.embedder.model, follower.vectors
+        if within == Within():
+            return await vectors.search(model, vector, limit)
+        few = await self._index.look_up(lambda db: indexing.numbers(db, within, _FILTERED))
+        if few is not None:
+            return await vectors.search(model, vector, limit, only=few)
+        found = await vectors.search(model, vector, 4 * limit)
+        fitting = await self._index.look_up(lambda db: indexing.holds(db, within, [seq for seq, _ in found]))
+        return [(seq, cosine) for seq, cosine in found if seq in fitting][:limit]
+
+    async def _notable(self, within: Within, limit: int, without: Collection[int]) -> list[Found]:
+        kinds = [kind for kind in NOTABLE_KINDS if not within.kinds or kind in within.kinds]
+        said: list[Entry] = []
+        if kinds:
+            said = await self._journal.read(
+                kinds=kinds, since_ns=within.since_ns, until_ns=within.until_ns, limit=limit, newest_first=True
+            )
+        said = [entry for entry in said if not within.sources or entry.event.origin in within.sources]
+        seqs = await self._index.look_up(lambda db: indexing.most_salient(db, within, limit))
+        strongest = {entry.seq: entry for entry in await self._journal.get(seqs)}
+        ranking = sorted(said, key=lambda entry: (-importance(entry), -entry.event.at_ns))
+        entries = {entry.seq: entry for entry in said} | strongest
+        rankings = {_NOTABLE: [entry.seq for entry in ranking], _SALIENT: [seq for seq in seqs if seq in strongest]}
+        return _found(entries, rankings, without, {})
+
+
+def _found(
+    entries: dict[int, Entry], rankings: dict[str, list[int]], without: Collection[int], cosines: dict[int, float]
+) -> list[Found]:
+    found: list[Found] = []
+    for seq, fused in fuse(rankings).items():
+        if seq in without:
+            continue
+        reasons = [f"{name} #{rank}" for name, rank in fused.ranks.items()]
+        if seq in cosines:
+            reasons[-1] += f" (cosine {cosines[seq]:.2f})"
+        found.append(Found(entries[seq], fused, tuple(reasons)))
+    return found

@@ -1,0 +1,1 @@
+"""Intentions: what the user wants kept in mind, said in plain words."""

@@ -1,0 +1,1 @@
+"""Predictions: claims that the program checks, and how good the mind is at them."""

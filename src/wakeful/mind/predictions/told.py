@@ -1,0 +1,41 @@
+"""What the mind is told about its own predictions, for the end of its prompt."""
+
+from collections.abc import Iterable, Sequence
+
+from wakeful.events import PredictionResolved
+from wakeful.mind.predictions.scores import Calibration, calibration
+
+LEAST_COUNT = 5
+"""Predictions of a probability below which nothing is said about it: fewer say more of luck than of the mind."""
+
+_MAX_BINS, _MAX_RESOLVED = 3, 3
+
+
+def calibration_note(recent: Iterable[PredictionResolved]) -> str:
+    """Such as `Your calibration: when you said 80% it happened 55% of the time (11 of 20)`; "" for too little."""
+    scores = calibration(recent)
+    parts = [
+        f"when you said {each.said:.0%} it happened {each.happened:.0%} of the time "
+        f"({round(each.happened * each.count)} of {each.count})"
+        for each in sorted(scores.bins, key=lambda each: -each.count)
+        if each.count >= LEAST_COUNT
+    ]
+    return f"Your calibration: {'; '.join(parts[:_MAX_BINS])}.{_skill(scores)}" if parts else ""
+
+
+def resolved_notes(resolved: Sequence[PredictionResolved]) -> list[str]:
+    """A line for each of the newest predictions that were resolved since the last thought."""
+    return [
+        f"Resolved: you said {each.probability:.0%} that {each.claim}: {_OUTCOME[each.outcome]} ({each.why})"
+        for each in resolved[-_MAX_RESOLVED:]
+    ]
+
+
+_OUTCOME = {"true": "it came true", "false": "it did not come true", "unverified": "it can't be told"}
+
+
+def _skill(scores: Calibration) -> str:
+    if scores.skill is None or scores.resolved < LEAST_COUNT:
+        return ""
+    worth = "better" if scores.skill > 0 else "no better"
+    return f" You are {worth} than the base rate (skill {scores.skill:+.2f})."

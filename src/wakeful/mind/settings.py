@@ -1,0 +1,26 @@
+"""What the user may decide about thinking."""
+
+from dataclasses import dataclass
+
+from wakeful.events import Severity
+from wakeful.mind.prompt import Stance
+
+
+@dataclass(frozen=True, slots=True)
+class MindSettings:
+    """How it thinks, and what of it is told.
+
+    notify_from: the mildest severity that is told to the user
+    first_look: whether the mind looks at the machine once when it starts
+    idle_every_s: seconds of quiet after which it thinks without being woken, 0 for never; longer while that leads to
+        nothing
+    quiet_every_s: seconds between two proofs of being awake
+    stance: how the model is asked to think; prompt: a file of the user's in its place (the pilot has its own)
+    """
+
+    notify_from: Severity = "warning"
+    first_look: bool = True
+    idle_every_s: float = 0.0
+    quiet_every_s: float = 3600.0
+    stance: Stance = "base"
+    prompt: str = ""
