@@ -15,7 +15,7 @@ from wakeful.mind.schema import FullReply
 
 @pytest.mark.parametrize("stance", STANCES)
 def test_every_stance_tells_the_model_of_every_field(stance: str) -> None:
-    found = rules(pilot=False, stance=stance)  # type: ignore[arg-type]
+    found = rules(pilot=False, stance=stance, tools="- look_closer(): looks")  # type: ignore[arg-type]
     assert found.version.startswith(f"{stance}-")
     for name in FullReply.__struct_fields__:
         if name not in ("focus", "expected", "observed", "assessment"):

@@ -49,6 +49,7 @@ class McpServer:
 class McpTools:
     """Stays connected to one server while it runs, and has its tools.
 
+    tried: is set when it has connected, or failed to, for the first time
     Raises ActionError for a server that can't be, ExtraMissing where the package `mcp` is not installed.
     """
 
@@ -62,6 +63,7 @@ class McpTools:
         except ImportError as error:
             raise ExtraMissing(f"The MCP server {server.name}", "mcp") from error
         self.tools: tuple[Tool, ...] = ()
+        self.tried = asyncio.Event()
         self._server = server
         self._journal = journal
         self._now_ns = now_ns
@@ -189,6 +191,7 @@ class McpTools:
 
     async def _tell(self, state: Any, text: str) -> None:
         """Journals that the server is there or gone, once each time."""
+        self.tried.set()
         if state != self._state:
             self._state = state
             part = f"mcp:{self._server.name}"

@@ -7,6 +7,7 @@ from rich.text import Text
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import connected
 from wakeful.cli.runtime import find
+from wakeful.cli.toolbox import build_tools
 from wakeful.config import Settings
 from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Memory, Recall
@@ -30,6 +31,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
             Recall(Memory(journal, index)),
             stance=settings.thinking.stance,
             prompt=settings.thinking.prompt,
+            tools=build_tools(settings, index).described(),
         )
     if as_json:
         print(msgspec.json.encode({"tokens": shown.tokens, "preview": shown}).decode())

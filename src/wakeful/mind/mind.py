@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from wakeful.actions import Toolbox
 from wakeful.attention import AttentionSettings
 from wakeful.context import Room, Seen
 from wakeful.events import (
@@ -23,6 +24,7 @@ from wakeful.journal import Journal
 from wakeful.lmstudio import LMStudioError
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.acted import acted_notes
 from wakeful.mind.ask import answer_to
 from wakeful.mind.attempts import Attempts, GaveWay, OnPartial, Phase, led_to_something
 from wakeful.mind.attend import Attending
@@ -71,6 +73,7 @@ class Mind:
         settings: MindSettings = _DEFAULT,
         now_ns: Callable[[], int] = time.time_ns,
         on_partial: OnPartial | None = None,
+        tools: Toolbox | None = None,
     ) -> None:
         self.attending = Attending(journal, attention, self._on_salient)
         self._journal = journal
@@ -79,7 +82,10 @@ class Mind:
         self._settings = settings
         self._now_ns = now_ns
         self._on_partial = on_partial
-        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt)
+        self._tools = None if thinker.facts.pilot else tools  # the pilot was trained without any
+        self._acted_ns = now_ns()
+        described = self._tools.described() if self._tools else ""
+        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt, tools=described)
         self._conversation = new_conversation(thinker, thinks_by)
         self._workspace = Workspace()
         self._agenda = Agenda()
@@ -204,7 +210,7 @@ class Mind:
         return self.attending.attention.budget.thoughts_left(self._now_ns()) >= _KEPT_BACK
 
     async def _think(self, wake: Wake) -> None:
-        batch = await self._batch(wake)
+        batch, began_ns = await self._batch(wake), self._now_ns()
         if wake.reason == "salience" and not batch.shown:  # another thought took it along, or it is no news any more
             if batch.through:
                 await self._attempts.commit([], batch.through)
@@ -218,6 +224,7 @@ class Mind:
         if concluded is None:
             return
         thought = concluded.thought
+        self._acted_ns = began_ns
         self._expected = thought.next_prediction
         self._resolved = []
         self._pace.thought(wake, led_to_something=led_to_something(thought))
@@ -245,7 +252,8 @@ class Mind:
         return Frame(
             expected=self._expected,
             recalled=recalled,
-            notes=() if self.facts.pilot else self._notes(),
+            notes=() if self.facts.pilot else [*self._notes(), *await self._acted(cycle)],
+            tools=self._tools,
             known=[observation for observation, _ in reversed(self.attending.latest.values())],
         )
 
@@ -253,6 +261,10 @@ class Mind:
         """What the mind is told about itself: how its predictions turned out, and how good they are."""
         note = calibration_note(self._ledger.recent)
         return [*resolved_notes(self._resolved), *([note] if note else [])]
+
+    async def _acted(self, cycle: Cycle) -> list[str]:
+        shown = [seen.observation for seen in cycle.batch.shown]
+        return await acted_notes(self._journal, self._acted_ns, shown)
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""
