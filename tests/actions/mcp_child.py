@@ -16,6 +16,11 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+@server.tool(description=f"Whose description is {os.environ.get('MOOD', 'kind')}.")
+def moody() -> str:
+    return "done"
+
+
 @server.tool()
 def environment() -> str:
     """The names of the environment's variables."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from acting_house import events
 
-from wakeful.events import ActionResult, Observation
+from wakeful.events import ActionResult, Notification, Observation
 from wakeful.journal import Journal
 
 CHILD = Path(__file__).parent / "outbox_child.py"
@@ -32,6 +32,11 @@ def ran(folder: Path) -> list[str]:
 async def found(folder: Path) -> tuple[list[ActionResult], list[Observation]]:
     async with await Journal.open(folder / "journal.db", read_only=True) as journal:
         return await events(journal, ActionResult), await events(journal, Observation)
+
+
+async def told(folder: Path) -> list[str]:
+    async with await Journal.open(folder / "journal.db", read_only=True) as journal:
+        return [each.key for each in await events(journal, Notification)]
 
 
 STEPS = {
@@ -55,6 +60,7 @@ async def test_killed_at_each_step(tmp_path: Path) -> None:
         if result.outcome == "unknown":
             assert "Wakeful ended before it was done" in result.text
             assert any("its own action" in each.text for each in observed)
+            assert await told(folder) == ["unknown:k0"]
 
     async with asyncio.TaskGroup() as steps:
         for step in STEPS:

@@ -1,17 +1,20 @@
 """Tools of real MCP servers, made with the SDK, under the policy; and Wakeful as a server."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acting_house import events, request, results, until
+from scripted_model import Messages, ScriptedServer
 
 from wakeful.actions import (
     ActionError,
@@ -107,6 +110,24 @@ async def test_a_server_that_dies_is_connected_again(tmp_path: Path) -> None:
         assert [health.state for health in await events(journal, Health)] == ["up", "down", "up"]
 
 
+async def test_an_allowed_tool_that_becomes_another_one_is_asked_for_once(tmp_path: Path) -> None:
+    rules: dict[str, Verdict] = {"mcp_house_moody": "allow"}
+    async with connected(tmp_path, STDIO, rules) as (journal, guests):
+        await wait_for(lambda: guests.tools)
+        await journal.append([request("a", "mcp_house_moody")])
+        assert (await results(journal, 1))[0].outcome == "done"
+    async with connected(tmp_path, replace(STDIO, env={"MOOD": "evil"}), rules) as (journal, guests):
+        await wait_for(lambda: guests.tools)
+        await journal.append([request("b", "mcp_house_moody")])
+        [asked] = await until(journal, ApprovalRequested)
+        await Approvals(journal).decide(asked.digest, approve=True, by="terminal")
+        assert (await results(journal, 2))[1].outcome == "done"
+        guests._look.set()  # as when the server says that its tools have changed
+        await wait_for(lambda: not any(tool.changed for tool in guests.tools))
+        await journal.append([request("c", "mcp_house_moody")])
+        assert (await results(journal, 3))[2].outcome == "done"
+
+
 async def test_tools_over_http_and_only_those_that_are_wanted(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -147,16 +168,26 @@ async def test_wakeful_tells_other_assistants_what_it_knows_and_writes_nothing(t
         )
         end = await journal.end()
     command = ["-m", "wakeful.cli", "mcp", "--home", str(tmp_path)]
-    async with Client(
-        StdioServerParameters(command=sys.executable, args=command, env={"PYTHONPATH": os.pathsep.join(sys.path)})
-    ) as client:
-        tools = await client.list_tools()
-        assert {tool.name for tool in tools.tools} == {"recall", "recent_thoughts", "status", "ask"}
-        found = await client.call_tool("recall", {"words": "backup"})
-        text = found.content[0].text  # pyright: ignore[reportAttributeAccessIssue]
-        assert "backup of nas failed" in text
-        assert "<|im_start|>" not in text
-        status = await client.call_tool("status", {})
-        assert "backup failed" in status.content[0].text  # pyright: ignore[reportAttributeAccessIssue]
+
+    def answer(_: Messages, offered: list[str]) -> str:
+        return json.dumps({"answer": "The backup of nas failed.", "evidence": offered[:1]})
+
+    async with ScriptedServer(answer) as model:
+        env = {"PYTHONPATH": os.pathsep.join(sys.path), "LMSTUDIO_URL": model.url, "XDG_CONFIG_HOME": str(tmp_path)}
+        async with Client(StdioServerParameters(command=sys.executable, args=command, env=env)) as client:
+            tools = await client.list_tools()
+            assert {tool.name for tool in tools.tools} == {"recall", "recent_thoughts", "status", "ask"}
+            found = await said(client, "recall", words="backup")
+            assert "backup of nas failed" in found
+            assert "<|im_start|>" not in found
+            assert "backup failed" in await said(client, "status")
+            assert "The backup of nas failed." in await said(client, "ask", question="what failed today?")
+            assert "backup of nas" in str(model.prompts[0])
     async with await Journal.open(tmp_path / "journal.db", read_only=True) as journal:
         assert await journal.end() == end
+
+
+async def said(client: Any, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return str(result.content[0].text)
