@@ -20,7 +20,7 @@ from wakeful.engine import Engine
 from wakeful.events import Observation, Session
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient
-from wakeful.memory import Recall
+from wakeful.memory import Memory, Recall
 from wakeful.mind import Answered, Mind, ModelFacts, Thinker
 from wakeful.mind.thinker import Messages
 from wakeful.sources import run_sources
@@ -76,7 +76,7 @@ async def live(
         mind = Mind(
             journal,
             thinker,
-            Recall(index),
+            Recall(Memory(journal, index)),
             attention=AttentionSettings(),
             now_ns=now_ns,
             on_partial=lambda cycle, reason, text: say("thinking"),
