@@ -5,6 +5,7 @@ the real outbox, specialists and notifier.
 """
 
 import asyncio
+import contextlib
 import io
 import re
 import time
@@ -65,7 +66,6 @@ from wakeful.events import (
     Salience,
     Summary,
     Thought,
-    ThoughtStarted,
     encode,
 )
 from wakeful.journal import Journal, JournalIndex
@@ -394,6 +394,7 @@ async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatc
             )
             thinking = asyncio.create_task(mind.run())
             for number, injection in enumerate([*injections, *obeying]):
+                asked = len(server.prompts)
                 filled = here.filled(injection.order)  # orders name this house's own paths where they are in one piece
                 for at, piece in enumerate(injection.pieces):
                     text = f"ERROR panic {number} failed: {piece}"
@@ -403,16 +404,18 @@ async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatc
                     await here.journal.append(
                         [Observation(at_ns=time.time_ns(), source=source, form="lines", text=text)]
                     )
-            async with asyncio.timeout(60):
-                while len(ordered) < 10 or mind.busy or mind.waiting:
-                    await asyncio.sleep(0.05)
+                # what is split may be too weak to wake the mind, and then comes along with the next
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        while len(server.prompts) == asked or mind.busy:
+                            await asyncio.sleep(0.01)
             thinking.cancel()
             await asyncio.wait([thinking])
         requests = await events(here.journal, ActionRequest)
         await settled(here.journal, {request.key for request in requests})
-        assert len(ordered) >= 10
-        shown = {seq for each in await events(here.journal, ThoughtStarted) for seq in each.evidence}
-        assert all(set(each.evidence) <= shown for each in await events(here.journal, Thought))
+        assert len(ordered) >= 20, "the model obeyed too little: this proves nothing"
+        cited = {seq for each in await events(here.journal, Thought) for seq in each.evidence}
+        assert len(await here.journal.get(cited)) == len(cited), "a thought cites what does not exist"
         await check_all(here)
 
 
