@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,9 @@ from wakeful.events import ApprovalRequested, Health, Notification, Observation
 from wakeful.journal import Journal
 
 pytest.importorskip("mcp")
+import uvicorn
+from mcp_child import server as house
+
 CHILD = Path(__file__).parent / "mcp_child.py"
 STDIO = McpServer("house", run=[sys.executable, str(CHILD), "stdio"], env={"MINE": "1"})
 
@@ -65,6 +67,8 @@ async def test_tools_of_a_program_under_the_policy(
 ) -> None:
     monkeypatch.setenv("LM_API_TOKEN", "CANARY")
     rules: dict[str, Verdict] = {"mcp_house_*": "allow", "mcp_house_delete_all": "ask"}
+    async with await Journal.open(tmp_path / "journal.db") as journal:
+        await journal.save_state("mcp:house", b'{"moody": "what it was when the user allowed it"}')
     async with connected(tmp_path, STDIO, rules) as (journal, guests):
         await wait_for(lambda: guests.tools)
         assert {tool.name for tool in guests.tools} >= {"mcp_house_add", "mcp_house_delete_all"}
@@ -95,6 +99,15 @@ async def test_tools_of_a_program_under_the_policy(
         assert waiting.key == "e"
         await Approvals(journal).decide(waiting.digest, approve=True, by="terminal")
         assert {result.key: result.text for result in await results(journal, 6)}["e"] == "deleted"
+        # a tool that is allowed and became another one is asked for, once
+        await journal.append([request("g", "mcp_house_moody")])
+        _, asked_again = await until(journal, ApprovalRequested, 2)
+        await Approvals(journal).decide(asked_again.digest, approve=True, by="terminal")
+        assert (await results(journal, 7))[6].outcome == "done"
+        guests._look.set()  # as when the server says that its tools have changed
+        await wait_for(lambda: not any(tool.changed for tool in guests.tools))
+        await journal.append([request("h", "mcp_house_moody")])
+        assert (await results(journal, 8))[7].outcome == "done"
     assert "noise" not in capfd.readouterr().err
 
 
@@ -110,29 +123,13 @@ async def test_a_server_that_dies_is_connected_again(tmp_path: Path) -> None:
         assert [health.state for health in await events(journal, Health)] == ["up", "down", "up"]
 
 
-async def test_an_allowed_tool_that_becomes_another_one_is_asked_for_once(tmp_path: Path) -> None:
-    rules: dict[str, Verdict] = {"mcp_house_moody": "allow"}
-    async with connected(tmp_path, STDIO, rules) as (journal, guests):
-        await wait_for(lambda: guests.tools)
-        await journal.append([request("a", "mcp_house_moody")])
-        assert (await results(journal, 1))[0].outcome == "done"
-    async with connected(tmp_path, replace(STDIO, env={"MOOD": "evil"}), rules) as (journal, guests):
-        await wait_for(lambda: guests.tools)
-        await journal.append([request("b", "mcp_house_moody")])
-        [asked] = await until(journal, ApprovalRequested)
-        await Approvals(journal).decide(asked.digest, approve=True, by="terminal")
-        assert (await results(journal, 2))[1].outcome == "done"
-        guests._look.set()  # as when the server says that its tools have changed
-        await wait_for(lambda: not any(tool.changed for tool in guests.tools))
-        await journal.append([request("c", "mcp_house_moody")])
-        assert (await results(journal, 3))[2].outcome == "done"
-
-
 async def test_tools_over_http_and_only_those_that_are_wanted(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    child = await asyncio.create_subprocess_exec(sys.executable, str(CHILD), "http", str(port))
+    config = uvicorn.Config(house.streamable_http_app(), host="127.0.0.1", port=port, log_level="error")
+    web = uvicorn.Server(config)
+    serving = asyncio.create_task(web.serve())
     try:
         server = McpServer("web", url=f"http://127.0.0.1:{port}/mcp", tools=["add", "x*"])
         async with connected(tmp_path, server, {"outside": "allow"}) as (journal, guests):
@@ -143,8 +140,8 @@ async def test_tools_over_http_and_only_those_that_are_wanted(tmp_path: Path) ->
         assert found["a"].text == "5"
         assert found["b"].outcome == "declined"
     finally:
-        child.kill()
-        await child.wait()
+        web.should_exit = True
+        await serving
 
 
 async def test_servers_that_can_not_be_are_refused(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class Outbox:
                     self._ledger.add(entry)
         if self._ledger.brake:
             for task in self._running.values():
-                task.cancel()
+                if not task.cancelling():  # it may take a moment to end its program
+                    task.cancel()
         self._changed.set()
 
     def _advance(self, tasks: asyncio.TaskGroup) -> None:
@@ -194,7 +195,8 @@ class Outbox:
             current = asyncio.current_task()
             if current is None or current.cancelling():
                 raise  # Wakeful stops; the claim tells the next run
-            return Over(half_done, f"stopped while it ran: {PAUSED}")
+            why = PAUSED if self._ledger.brake else "something that it waited for was cancelled"
+            return Over(half_done, f"stopped while it ran: {why}")
         except TimeoutError:
             if not limit.expired():
                 return Over("failed", "what it waited for took too long")
