@@ -5,42 +5,12 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from demo import demo_thought
 from selenium import webdriver
 
 from wakeful.dashboard import Dashboard, Live, SourceStatus, Status
-from wakeful.events import Observation, Quiet, Thought
+from wakeful.events import Observation, Quiet
 from wakeful.journal import Journal
-
-
-def demo_thought(**changes: object) -> Thought:
-    fields: dict[str, object] = {
-        "at_ns": time.time_ns(),
-        "cycle": "c1",
-        "reason": "salience",
-        "focus": "disk space on /data",
-        "observed": "disk /data 97.0%",
-        "assessment": "/data is 97.0% full and has about 2.1 hours left.",
-        "severity": "critical",
-        "evidence": (1,),
-        "expected": "",
-        "prediction_error": 0.9,
-        "confidence": 0.7,
-        "next_prediction": "/data fills further",
-        "attention_internal": 0.1,
-        "attention_external": 0.8,
-        "attention_memory": 0.1,
-        "action_needed": True,
-        "action_type": "observe",
-        "action_details": "find large files on /data",
-        "self_assessment": "Serious.",
-        "model": "qwen3-14b",
-        "prompt_version": "base-1",
-        "prompt_tokens": 640,
-        "completion_tokens": 180,
-        "duration_s": 3.2,
-    }
-    return Thought(**(fields | changes))  # type: ignore[arg-type]
-
 
 DEMO_STATUS = Status(
     version="0.1.0",

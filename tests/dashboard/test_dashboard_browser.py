@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from conftest import demo_thought
+from demo import demo_thought
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait

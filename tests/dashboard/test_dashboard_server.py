@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import demo_thought
+from demo import demo_thought
 
 from wakeful.dashboard import Dashboard, Live, PortInUse, TokenNeeded
 from wakeful.events import Observation

@@ -16,14 +16,11 @@ from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
 from wakeful.events.model import (
-    Answer,
     Event,
-    Feedback,
     Health,
     Notification,
     Observation,
     Prediction,
-    Question,
     Quiet,
     Salience,
     Session,
@@ -34,6 +31,7 @@ from wakeful.events.model import (
     ThoughtStarted,
 )
 from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
+from wakeful.events.talking import Answer, Feedback, Question
 from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
 from wakeful.events.words import (
     SEVERITIES,

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from wakeful.events import acting, model, remembering, thinking
+from wakeful.events import acting, model, remembering, talking, thinking
 from wakeful.events.model import Event
 
-_FILES = (model, acting, remembering, thinking)
+_FILES = (model, acting, remembering, talking, thinking)
 _encoder = msgspec.json.Encoder()
 
 

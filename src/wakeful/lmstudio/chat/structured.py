@@ -9,7 +9,7 @@ import msgspec
 from wakeful.lmstudio.chat.events import ChatResult, Message
 from wakeful.lmstudio.chat.messages import Chat
 from wakeful.lmstudio.chat.request import CanChat, ChatOptions
-from wakeful.lmstudio.errors import InvalidStructure, MissingExtra
+from wakeful.lmstudio.errors import InvalidStructure
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Shape(Generic[T]):
 
     of: a msgspec Struct, a dataclass, a TypedDict or any other type that msgspec knows (`list[int]`), a pydantic
         model, or a JSON schema, whose values are checked with the library `jsonschema`
-    Raises TypeError for a type that has no JSON schema, and MissingExtra.
+    Raises TypeError for a type that has no JSON schema.
     """
 
     def __init__(self, of: type[T] | Mapping[str, Any]) -> None:
@@ -114,11 +114,9 @@ def _unfenced(text: str) -> str:
 def _schema(of: Any) -> dict[str, Any]:
     if isinstance(of, Mapping):
         schema = dict(cast("Mapping[str, Any]", of))
-        try:
-            from jsonschema import SchemaError
-            from jsonschema.validators import validator_for
-        except ImportError as error:
-            raise MissingExtra.named("jsonschema", "schema") from error
+        from jsonschema import SchemaError  # some 60 ms, which only those pay who hand in a plain schema
+        from jsonschema.validators import validator_for
+
         try:
             validator_for(schema).check_schema(schema)
         except SchemaError as error:
