@@ -4,12 +4,17 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import awake, events, line, until
 
-from wakeful.actions import Outbox, Policy, Toolbox, probe_tools
+from wakeful.actions import Outbox, Policy, Toolbox, probe_tools, unit_tools
+from wakeful.engine import Engine
 from wakeful.events import ActionRequest, ActionResult, Thought, ThoughtFailed
+from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.mind import MindSettings
+from wakeful.mind.schema import CallReply
 
 SETTINGS = MindSettings(first_look=False)
 
@@ -69,3 +74,13 @@ async def test_the_pilot_is_told_of_no_tools(tmp_path: Path) -> None:
         await until(journal, Thought)
         assert "call" not in server.schemas[0]["properties"]
         assert "disk_use" not in server.prompts[0][0]["content"]
+
+
+async def test_the_engine_holds_a_model_to_a_call_that_fits() -> None:
+    """llama.cpp makes a grammar of the schema, in which the pilot, which knows of no tools, can't but name one."""
+    pytest.importorskip("xllamacpp")
+    box = Toolbox([*probe_tools(), *unit_tools(["nginx"])])
+    async with Engine() as engine, AsyncLMStudioClient(engine.base_url, api_token=engine.api_token) as client:
+        result = await client.chat("Which?", json_schema=box.schema(), max_tokens=200)
+    call = msgspec.json.decode(result.text, type=CallReply)
+    assert call.tool in ("", *(tool.name for tool in box.tools))
