@@ -1,11 +1,12 @@
 """Time that jumps: an event loop whose clock leaps to the next timer as soon as nothing real is under way.
 
-What runs in it can't tell: sleeps, deadlines and timers keep their order and their lengths, and a month of waiting takes
-no time. Real are the sockets, the threads and the disk: while one of them is at work the clock goes at its usual pace.
+What runs in it can't tell: sleeps, deadlines and timers keep their order and their lengths; a month of waiting takes no
+time. Real are the sockets, the threads and the disk: while one of them is at work the clock goes at its usual pace.
 
 What that hides: computing takes no time at all, so that nothing ever comes too late because the machine was slow; what
-reads `time.monotonic` (the mind's saving of what the gate learnt, each minute) sees seconds instead of days; and looking
-for what other processes wrote to the journal, ten times a second, is set to once in ten minutes, since nobody else does.
+reads `time.monotonic` (the mind's saving of what the gate learnt, each minute) sees seconds instead of days; looking
+for what other processes wrote to the journal is set from ten times a second to once in ten minutes, since nobody else
+does, and so is writing the index from once a second (`search` does not wait for that).
 """
 
 import asyncio
@@ -16,13 +17,13 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
-from wakeful.journal import Journal, tail
+from wakeful.journal import Journal, index, tail
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _LOOK_S = 0.05  # real seconds that a wait for something real lasts at most before timers are looked at again
-_OTHERS_S = 600.0
+_SELDOM_S = 600.0
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -66,7 +67,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
             self._jumping.held -= 1
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self._jumping.held += 1
@@ -92,4 +93,4 @@ def patient_with(journal: Journal) -> None:
             return await write(*args, **options)
 
     writer.write = held
-    tail.POLL_S = _OTHERS_S
+    cast("Any", tail).POLL_S = cast("Any", index)._FOLLOW_EVERY_S = _SELDOM_S

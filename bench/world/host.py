@@ -93,14 +93,15 @@ class Host:
 
     def _certificate_days(self, at_s: int) -> float:
         days = (self._certificate_s - at_s) / DAY_S
-        return days if days > -1 else days + 90  # by then somebody has renewed it
+        return days if days > 0 else days + 90  # by then somebody has renewed it
 
     def _lines(self, now: Moment, rng: random.Random) -> None:
         names, n = self._names, rng.randint(1000, 99_999)
         site, ip = names.site, f"10.0.1.{rng.randint(2, 250)}"
-        path = f"/{rng.choice(_PATHS)}/{rng.randint(1, 900)}"
-        status = rng.choices((200, 200, 304, 404), (80, 10, 8, 2))[0]
-        now.log(names.web, f'{ip} - - "GET https://{site}{path} HTTP/1.1" {status} {rng.randint(200, 9000)}')
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            path = f"/{rng.choice(_PATHS)}/{rng.randint(1, 900)}"
+            status = rng.choices((200, 200, 304, 404), (80, 10, 8, 2))[0]
+            now.log(names.web, f'{ip} - - "GET https://{site}{path} HTTP/1.1" {status} {rng.randint(200, 9000)}')
         if now.every(300):
             now.log(names.db, f"LOG:  checkpoint complete: wrote {rng.randint(20, 900)} buffers")
         if rng.random() < 0.15:

@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import wakeful
-from bench.world import reader
+from bench.world import hands, reader
 from bench.world.clock import jumping, patient_with
 from bench.world.faults import Faults, play
 from bench.world.plan import World
 from bench.world.server import MODEL, ModelServer
 from bench.world.source import WorldSource, world_ns
-from wakeful.actions import Outbox
 from wakeful.attention import AttentionSettings
 from wakeful.engine import Engine
 from wakeful.events import Observation, Session
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import NO_RETRY, AsyncLMStudioClient
-from wakeful.memory import Memory, Recall
+from wakeful.memory import Consolidation, Memory, Recall, RollUp
 from wakeful.mind import Answered, Mind, ModelFacts, Thinker
 from wakeful.mind.thinker import Messages
 from wakeful.sources import run_sources
@@ -29,7 +28,7 @@ Model = Literal["scripted", "pilot"]
 T = TypeVar("T")
 
 AFTERWARDS_S = 300.0
-"""How long a life goes on after the last observation, so that what waits is thought about; short, since silence tells."""
+"""How long a life goes on after the last observation, for what still waits; short, since silence would be told."""
 
 _UPKEEP_S = 3600.0
 _KEEP_S = 90 * 86_400.0
@@ -73,10 +72,11 @@ async def live(
         patient_with(journal)
         index = await stack.enter_async_context(JournalIndex(journal, folder / "index.db"))
         thinker, server = await stack.enter_async_context(_model(model))
+        memory = Memory(journal, index, now_ns=now_ns)
         mind = Mind(
             journal,
             thinker,
-            Recall(Memory(journal, index)),
+            Recall(memory, kinds=("thought",) if thinker.facts.pilot else ("thought", "memory")),
             attention=AttentionSettings(),
             now_ns=now_ns,
             on_partial=lambda cycle, reason, text: say("thinking"),
@@ -86,18 +86,20 @@ async def live(
             await journal.append(batch)
             say("step")
 
-        source = WorldSource(world, until_s, faults.set_by_s)
-        tasks = [
-            run_sources([source], await journal.resume_points(), emit, now_ns=now_ns),
-            mind.run(),
-            index.follow(),
-            Outbox(journal, now_ns=now_ns).run(),
-            _keep_up(journal, now_ns),
-            _tell_days(say),
-            *([play(faults, server)] if server is not None else []),
-        ]
         started = Session(at_ns=now_ns(), state="started", version=wakeful.__version__)
         await journal.append([started])
+        resume_points = await journal.resume_points()
+        source = WorldSource(world, until_s, faults.set_by_s)
+        tasks = [
+            run_sources([source], resume_points, emit, now_ns=now_ns),
+            mind.run(),
+            index.follow(),
+            Consolidation(memory, now_ns=now_ns).run(),
+            hands.outbox(journal, folder, now_ns).run(),
+            _keep_up(journal, now_ns),
+            _tell_days(say),
+            *([play(faults, server), hands.ask_on(journal, now_ns)] if server is not None and faults.faults else []),
+        ]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]
             await asyncio.sleep(max(0.0, until_s + AFTERWARDS_S - loop.time()))
@@ -123,8 +125,11 @@ async def _model(model: Model) -> AsyncGenerator[tuple[Thinker, ModelServer | No
 
 
 async def _keep_up(journal: Journal, now_ns: Callable[[], int]) -> None:
+    """As `wakeful run` does, but lets no measurement go: what is missing in the end was lost."""
+    roll_up = RollUp(journal, now_ns=now_ns)
     while True:
         await asyncio.sleep(_UPKEEP_S)
+        await roll_up.step()
         await journal.prune(max_age_s=_KEEP_S, max_bytes=2e9, consumers=_CONSUMERS, now_ns=now_ns)
 
 

@@ -89,9 +89,7 @@ def sensor_stuck(names: Names, at_s: int, rng: random.Random) -> Incident:
     def act(now: Moment) -> None:
         now.sensors[room] = value
 
-    return Incident(
-        "sensor stuck", f"the sensor in {room} hangs", (room,), at_s, at_s + HOUR_S, at_s + long_s, act
-    )
+    return Incident("sensor stuck", f"the sensor in {room} hangs", (room,), at_s, at_s + HOUR_S, at_s + long_s, act)
 
 
 def brute_force(names: Names, at_s: int, rng: random.Random) -> Incident:
@@ -100,7 +98,10 @@ def brute_force(names: Names, at_s: int, rng: random.Random) -> Incident:
 
     def act(now: Moment) -> None:
         for _ in range(now.rng.randint(speed // 2, speed)):
-            user, n = now.rng.choice(("root", "admin", "test", "oracle", "ubuntu", "git")), now.rng.randint(1024, 65_535)
+            user, n = (
+                now.rng.choice(("root", "admin", "test", "oracle", "ubuntu", "git")),
+                now.rng.randint(1024, 65_535),
+            )
             now.system(f"sshd[{n}]: Failed password for invalid user {user} from {ip} port {n} ssh2", 5)
 
     return Incident("brute force", f"{ip} tries passwords", (ip,), at_s, at_s, at_s + long_s, act)

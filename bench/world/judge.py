@@ -1,7 +1,7 @@
 """What a mind made of a world: read from its journal, and compared with what really happened.
 
-A notification is right when it comes while an incident lasts (or half an hour after) and names the entity to blame. Nobody
-but the judge looks at the plan.
+A notification is right when it comes while an incident lasts (or half an hour after) and names the entity to blame.
+Nobody but the judge looks at the plan.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from bench.world.hands import ASKED
 from bench.world.incident import DAY_S, Incident
 from bench.world.moment import START_NS
 from bench.world.plan import World
@@ -103,7 +104,7 @@ async def figures(world: World, folder: Path) -> Figures:
                     found.failed += 1
                 case Prediction():
                     found.predictions += 1
-                case ActionRequest():
+                case ActionRequest() if not event.key.startswith(ASKED):
                     requests[event.key] = at_s, event.details
                 case ActionResult():
                     outcomes[event.key] = event.outcome
@@ -180,8 +181,8 @@ def report(found: Figures) -> list[str]:
     return [
         f"incidents told by name: {found.found()} of {all_}; within 10 min {quick}, within an hour {in_time}",
         f"false alarms: {found.false / late_days if days > 2 else found.early_false / days:.2f} a day"
-        f" ({found.false} after two days of learning, {found.early_false} before); {found.astray} named nothing to blame"
-        f" while something was wrong; {len(found.told)} notifications in all",
+        f" ({found.false} after two days of learning, {found.early_false} before); {found.astray} named nothing to"
+        f" blame while something was wrong; {len(found.told)} notifications in all",
         f"thoughts: {found.thoughts} ({found.thoughts / days:.1f} a day), {found.failed} failed;"
         f" {found.tokens / days:,.0f} tokens a day",
         f"predictions: {found.predictions}, {found.resolved} resolved, {found.unverified} unverified; {skill}",

@@ -83,9 +83,7 @@ class Moment:
 
     def burst(self, container: str, lines: list[str]) -> None:
         """Many lines at once, which sources tell as one block."""
-        self.say(
-            f"container:{container}", "\n".join(lines), subject=container, count=len(lines), container=container
-        )
+        self.say(f"container:{container}", "\n".join(lines), subject=container, count=len(lines), container=container)
 
     def state(self, container: str, text: str) -> None:
         """A container changes its state."""

@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -13,6 +13,7 @@ import msgspec
 
 from bench.world.child import NO_JOURNAL, Life
 from bench.world.host import DAY_S
+from bench.world.house import Model
 
 _ROOT = Path(__file__).parent.parent.parent
 _MOST_LIVES = 400
@@ -36,15 +37,19 @@ class Lives:
 
     @property
     def growth_bytes(self) -> int:
-        """Of memory in the longest life, from a third of it to its end; 0 where none was long enough."""
-        longest = [size for _, size, _ in max(self.flat, key=len, default=[])]
-        third = len(longest) // 3
-        return max(longest[-max(third, 1) :]) - max(longest[third : 2 * third]) if third else 0
+        """Of memory in the longest life, from its second third to its last."""
+        return _grown([size for _, size, _ in max(self.flat, key=len, default=())])
 
     @property
     def more_files(self) -> int:
-        """Files that are open at the end of a life and were not a while after its beginning, at most."""
-        return max((life[-1][2] - life[1][2] for life in self.flat if len(life) > 2), default=0)
+        """Likewise of open files."""
+        return _grown([files for _, _, files in max(self.flat, key=len, default=())])
+
+
+def _grown(samples: Sequence[int]) -> int:
+    """By how much the least of the last third is above the most of the third before; 0 for fewer than nine samples."""
+    third = len(samples) // 3
+    return max(0, min(samples[-third:]) - max(samples[third : 2 * third])) if third >= 3 else 0
 
 
 def lives(
@@ -55,8 +60,13 @@ def lives(
     quiet_s: float = 0.0,
     disturbed: bool = True,
     kills_per_day: float = 1.0,
+    model: Model = "scripted",
+    times: int = 1,
 ) -> Lives:
-    """Lives through a world from its beginning to its end, in as many lives as the kills make of it."""
+    """Lives through a world from its beginning to its end, in as many lives as the kills make of it.
+
+    disturbed: whether the planned faults happen (only the scripted model's server can be disturbed)
+    """
     rng = random.Random(f"kills/{seed}")
     seen, at_s, until_s = Lives(), 0.0, days * DAY_S
     each_s = DAY_S / kills_per_day if kills_per_day else float("inf")
@@ -69,10 +79,11 @@ def lives(
             from_s=at_s,
             until_s=until_s,
             disturbed=disturbed,
+            model=model,
+            times=times,
         )
-        last = number * each_s > until_s - each_s / 4
-        kill_s = float("inf") if last else (number - rng.random() * 0.9) * each_s
-        at_s, ended = _one(life, kill_s, rng, seen)
+        kill_s = (number - 1 + rng.uniform(0.05, 0.6)) * each_s if number * each_s < until_s else float("inf")
+        at_s, ended = _one(life, kill_s, each_s / 3, rng, seen)
         if ended:
             return seen
         at_s += rng.uniform(20, 900)
@@ -80,8 +91,11 @@ def lives(
     return seen
 
 
-def _one(life: Life, kill_s: float, rng: random.Random, seen: Lives) -> tuple[float, bool]:
-    """One life, killed a little after `kill_s`; gives how far it came, and whether that is the end of all."""
+def _one(life: Life, kill_s: float, patience_s: float, rng: random.Random, seen: Lives) -> tuple[float, bool]:
+    """One life, killed a little after `kill_s`; gives how far it came, and whether that is the end of all.
+
+    patience_s: how long it is waited for a thought that can be broken off
+    """
     command = [sys.executable, "-m", "bench.world.child", msgspec.json.encode(life).decode()]
     at_s, left, thinks = life.from_s, rng.randint(0, 200), False
     amid_a_thought = rng.random() < 0.6
@@ -97,7 +111,7 @@ def _one(life: Life, kill_s: float, rng: random.Random, seen: Lives) -> tuple[fl
                 elif word == "flat":
                     seen.flat[-1].append((float(rest[0]), int(rest[1]), int(rest[2])))
                 left -= at_s >= kill_s
-                waits = amid_a_thought and not thinks and at_s < kill_s + DAY_S / 2
+                waits = amid_a_thought and not thinks and at_s < kill_s + patience_s
                 if at_s >= kill_s and left <= 0 and not waits:
                     child.kill()
                     child.wait()

@@ -69,18 +69,21 @@ class World:
         return now.observations()
 
 
-def world(seed: int, days: float = 30.0, *, quiet_s: float = QUIET_S) -> World:
-    """The world of a seed. Each kind of incident happens once or twice in thirty days, at any hour."""
+def world(seed: int, days: float = 30.0, *, quiet_s: float = QUIET_S, times: int = 1) -> World:
+    """The world of a seed. Each kind of incident happens once or twice in thirty days, at any hour.
+
+    times: how many times as many there are, for a mind that is to have much to think about
+    """
     rng = random.Random(f"plan/{seed}")
     cast = naming.draw(seed)
-    found = sorted(_incidents(rng, cast, days, quiet_s), key=lambda incident: incident.begins_s)
+    found = sorted(_incidents(rng, cast, days, quiet_s, times), key=lambda incident: incident.begins_s)
     return World(seed, days, cast, tuple(found), tuple(_deployments(rng, days)))
 
 
-def _incidents(rng: random.Random, cast: Names, days: float, quiet_s: float) -> Iterator[Incident]:
+def _incidents(rng: random.Random, cast: Names, days: float, quiet_s: float, times: int) -> Iterator[Incident]:
     """Apart from each other by chance only: a month of worlds has some that overlap, as life has."""
     ends_s = days * DAY_S - _LAST_S
-    order = [maker for maker in KINDS for _ in range(rng.choice((1, 1, 2)))]
+    order = [maker for maker in KINDS for _ in range(times * rng.choice((1, 1, 2)))]
     order = [maker for number, maker in enumerate(order) if maker not in _LONG or maker not in order[:number]]
     rng.shuffle(order)
     order = order[: max(1, round(len(order) * (days * DAY_S - quiet_s) / (28 * DAY_S)))]

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bench.world.reader import Messages
 
-Trouble = Literal["", "down", "crash", "hang", "swap", "loading"]
+Trouble = Literal["", "crash", "hang", "swap", "loading"]
 Answer = Callable[[Messages, list[str]], str]
 
 MODEL, OTHER = "scripted", "another-model"
@@ -25,7 +25,8 @@ _HANG_S = 3600.0
 class ModelServer:
     """A server with one model, on a port that it keeps.
 
-    trouble: what is wrong with it now (`down` is set by `stop` and `start`); answered: requests that were answered whole
+    trouble: what is wrong with it now; it is down between `stop` and `start`
+    answered: requests that were answered whole
     """
 
     def __init__(self, answer: Answer, *, context_tokens: int = 8192) -> None:

@@ -20,7 +20,9 @@ def certificate_expires(names: Names, at_s: int, rng: random.Random) -> Incident
         site.certificate_days = days
         for step, when_s in told.items():
             if now.comes(when_s):
-                says = f"ends in {step if step > 1 else 24} {'days' if step > 1 else 'hours'}" if step else "has expired"
+                says = (
+                    f"ends in {step if step > 1 else 24} {'days' if step > 1 else 'hours'}" if step else "has expired"
+                )
                 text = f"the certificate of {names.site} {says}"
                 now.say(f"http:{names.site}", text, form="state", subject=names.site)
         if days <= 0:

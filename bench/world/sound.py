@@ -1,17 +1,39 @@
 """Whether a journal holds all that happened, once: what must be so after any number of faults."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.world.hands import ASKED, effects
 from bench.world.judge import entries
 from bench.world.plan import World
 from bench.world.source import marked, place_of
-from wakeful.events import ActionRequest, ActionResult, Notification, Observation, Salience, SetAside, Thought
-from wakeful.events import ThoughtFailed, kind_of
+from wakeful.events import (
+    ActionRequest,
+    ActionResult,
+    Notification,
+    Observation,
+    Salience,
+    SetAside,
+    Thought,
+    ThoughtFailed,
+    ThoughtStarted,
+    kind_of,
+)
 from wakeful.journal import Journal
 
-_KINDS = ("thought", "thought_failed", "set_aside", "notification", "action_request", "action_result", "salience")
+_KINDS = (
+    "thought_started",
+    "thought",
+    "thought_failed",
+    "set_aside",
+    "notification",
+    "action_request",
+    "action_result",
+    "salience",
+)
 _MOST_TOLD = 10
+_DID = ("done", "unknown")
 
 
 async def unsound(world: World, folder: Path, *, until_s: float) -> list[str]:
@@ -22,7 +44,7 @@ async def unsound(world: World, folder: Path, *, until_s: float) -> list[str]:
     async with await Journal.open(folder / "journal.db", read_only=True) as journal:
         wrong = [f"the file: {finding}" for finding in await journal.check()]
         wrong += await _observations(world, journal, until_s)
-        wrong += await _doubles(journal)
+        wrong += await _doubles(journal, folder)
         wrong += await _left(journal)
     return wrong
 
@@ -49,25 +71,28 @@ async def _observations(world: World, journal: Journal, until_s: float) -> list[
     return [*wrong, *([f"{lost} observations after the first {seen} are lost"] if lost else [])]
 
 
-async def _doubles(journal: Journal) -> list[str]:
+async def _doubles(journal: Journal, folder: Path) -> list[str]:
     """No thought, notification or action twice, and no observation thought about twice."""
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in _KINDS}
     thought_about: Counter[int] = Counter()
+    shown: dict[str, tuple[int, ...]] = {}
     asked: set[str] = set()
+    outcomes: dict[str, str] = {}
     async for entry in entries(journal, _KINDS):
         event = entry.event
         match event:
-            case Thought():
-                counts["thought"][event.cycle] += 1
-                thought_about.update(event.evidence if event.reason == "salience" else ())
-            case SetAside():
-                counts["set_aside"][event.cycle] += 1
-                thought_about.update(event.evidence)
+            case ThoughtStarted():
+                shown[event.cycle] = event.evidence if event.reason == "salience" else ()
+            case Thought() | SetAside():
+                counts[kind_of(event)][event.cycle] += 1
+                about = event.evidence if isinstance(event, SetAside) else shown.get(event.cycle, ())
+                thought_about.update(about)
             case ThoughtFailed():
                 pass  # tried again, as often as it takes
             case Notification() | ActionRequest() | ActionResult():
                 counts[kind_of(event)][event.key] += 1
                 asked |= {event.key} if isinstance(event, ActionRequest) else set()
+                outcomes |= {event.key: event.outcome} if isinstance(event, ActionResult) else {}
             case Salience():
                 counts["salience"][str(event.about)] += 1
             case _:
@@ -82,7 +107,15 @@ async def _doubles(journal: Journal) -> list[str]:
     done = set(counts["action_result"])
     wrong += [f"the action {key} has no result" for key in asked - done]
     wrong += [f"the result {key} was never asked for" for key in done - asked]
-    return wrong[:_MOST_TOLD]
+    return [*wrong, *_effects(effects(folder), outcomes)][:_MOST_TOLD]
+
+
+def _effects(left: Sequence[str], outcomes: Mapping[str, str]) -> list[str]:
+    """Whether what was done is what is said to have been done; of the unknown nothing is said."""
+    wrong = [f"{key} was done {times} times" for key, times in Counter(left).items() if times > 1]
+    wrong += [f"{key} was done and is said to be {outcomes.get(key)}" for key in left if outcomes.get(key) not in _DID]
+    done = [key for key, outcome in outcomes.items() if key.startswith(ASKED) and outcome == "done"]
+    return [*wrong, *(f"{key} is said to be done and was not" for key in done if key not in set(left))]
 
 
 async def _left(journal: Journal) -> list[str]:

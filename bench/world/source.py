@@ -1,4 +1,4 @@
-"""The world as a source of Wakeful's: what it says comes the real way, through `run_sources`, and goes on from where it was.
+"""The world as a source of Wakeful's: what it says comes the real way, through `run_sources`, and goes on where it was.
 
 Real sources of figures lose what they did not see while nobody listened; this one tells all of it later, like a log.
 So whatever is not in the journal in the end was lost on the way.

@@ -34,12 +34,15 @@ async def test_minutes_hours_and_days_get_their_figures_once(tmp_path: Path) -> 
             await journal.append([measured(DAY_NS + hour * 3600 * 10**9 + n * 60 * 10**9, hour) for n in range(60)])
         now = DAY + timedelta(days=1, minutes=30)
         roll_up = RollUp(journal, now_ns=lambda: int(now.timestamp()) * 10**9)
-        assert await roll_up.step() == 24 * 60 + 24 + 1
+        assert await roll_up.step() == 24 + 24 + 1
         assert await roll_up.step() == 0
         [day] = await figures(journal, "day")
-        assert (day.at_ns, day.until_ns, day.count) == (DAY_NS, DAY_NS + 86_400 * 10**9, 1440)
-        assert day.figures["cpu_percent"] == (0.0, 11.5, 23.0, 1.0, 11.0, 22.0)
-        assert [each.figures["cpu_percent"][1] for each in await figures(journal, "hour")] == list(range(24))
+        assert (day.at_ns, day.until_ns, day.counts) == (DAY_NS, DAY_NS + 86_400 * 10**9, (1440,))
+        assert day.figures["cpu_percent"] == ((0.0, 11.5, 23.0, 1.0, 11.0, 22.0),)
+        assert [each.figures["cpu_percent"][0][1] for each in await figures(journal, "hour")] == list(range(24))
+        minutes = (await figures(journal, "minute"))[3]
+        assert minutes.counts == (1,) * 60
+        assert minutes.figures["cpu_percent"][59] == (3.0,) * 6
 
 
 async def test_measurements_go_after_some_days_and_their_figures_stay(tmp_path: Path) -> None:
@@ -70,6 +73,6 @@ async def test_measurements_go_after_some_days_and_their_figures_stay(tmp_path: 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=50))
 def test_figures_are_in_order(numbers: list[float]) -> None:
-    low, mean, high, p5, p50, p95 = _summed("x", [{"x": each} for each in numbers])
+    low, mean, high, p5, p50, p95 = _summed(numbers)
     assert low <= p5 <= p50 <= p95 <= high
     assert low - abs(low) * 1e-5 - 1e-9 <= mean <= high + abs(high) * 1e-5 + 1e-9

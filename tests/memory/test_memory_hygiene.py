@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from memory_parts import WordEmbedder, opened
+from test_memory_forget import thought
 
-from wakeful.events import Observation, Remembered
+from wakeful.events import ActionRequest, Event, Observation, Remembered
 from wakeful.memory import (
     Memory,
     NotLearnt,
@@ -13,6 +14,7 @@ from wakeful.memory import (
     UnreadableMemory,
     audit,
     export,
+    follow_requests,
     patch_of,
     revise,
     roll_back,
@@ -148,3 +150,20 @@ async def test_many_add_at_once(memory: Memory) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(memory.add(f"note {number}")) for number in range(20)]
     assert len({task.result() for task in tasks}) == 20
+
+
+async def test_what_the_mind_asks_for_is_reviewed_once(memory: Memory) -> None:
+    journal = memory.journal
+    basis = await seen(memory, "cron: backup took 40 minutes")
+    requests: list[Event] = []
+    for cycle, details in (("a", "The backup takes 40 minutes."), ("b", "The backup takes 50 minutes.")):
+        made = thought("The backup.", (basis,), cycle=cycle)
+        requests += [made, ActionRequest(at_ns=1, key=cycle, cycle=cycle, action="update_model", details=details)]
+    last = (await journal.append(requests))[-1].cursor
+    for _ in range(2):  # and again after a restart
+        following = asyncio.create_task(follow_requests(journal, now_ns=lambda: 7))
+        async with asyncio.timeout(10):
+            while await journal.cursor("self_model") != last:
+                await asyncio.sleep(0.01)
+        following.cancel()
+    assert [each.text for each in await versions(journal)] == ["The backup takes 40 minutes."]

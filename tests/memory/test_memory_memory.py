@@ -201,3 +201,20 @@ async def test_the_server_s_embedding_model_is_used(tmp_path: Path, lmstudio_ser
             assert memory.says == "by words and by meaning (scripted-embedding)"
     async with AsyncLMStudioClient("http://127.0.0.1:1") as nobody:
         assert await embedder_of(nobody) is None
+
+
+async def test_vectors_of_what_retention_dropped_go_too(tmp_path: Path) -> None:
+    async with opened(tmp_path, WordEmbedder()) as memory:
+        [seen] = await memory.journal.append([line("a car burns")])
+        scored = Salience(
+            at_ns=1, about=seen.seq, source="log:/x", surprise_nats=9, precision=1, salience=0.8, threshold=0.5
+        )
+        await memory.journal.append([scored])
+        await memory.caught_up()
+        assert [each.id for each in await memory.recall("automobile")] == [seen.seq]
+        end = await memory.journal.end()
+        await memory.journal.commit([], consumer="mind", expected=await memory.journal.cursor("mind"), cursor=end)
+        assert await memory.journal.prune(max_bytes=0, consumers=("mind",)) == 2
+        assert await memory.recall("automobile") == []
+        assert memory.vectors
+        assert await memory.vectors.count() == 0

@@ -183,6 +183,9 @@ SHOWN = [
         ("more errors of postfix", Claim(form="comes", text="postfix", gravity="error")),
         ("more attempts from 10.0.0.9", Claim(form="comes", text="10.0.0.9")),
         ("backup.sh fails again", Claim(form="comes", text="backup.sh", gravity="error")),
+        ("app misses /etc/app.conf again", Claim(form="comes", text="app", gravity="error")),
+        ("reads of /dev/sdb fail", Claim(form="comes", text="/dev/sdb", gravity="error")),
+        ("nginx comes again", Claim(form="comes", text="nginx")),
         ("nginx is killed again", Claim(form="comes", text="nginx", gravity="error")),
         (
             "/data fills further",

@@ -121,7 +121,7 @@ def _without_tool(request: ActionRequest, tools: Toolbox) -> Over | None:
         case "reflect":
             return Over("done", "kept in mind for the next thought")
         case "update_model":
-            return Over("declined", "the gate learns by itself what is normal; nothing else can be changed yet")
+            return Over("done", "handed on to the review of the self-model, which `wakeful memory self` shows")
         case "delegate":
             names = ", ".join(tool.name for tool in tools.tools if tool.speaks)
             return Over(

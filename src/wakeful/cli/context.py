@@ -7,6 +7,7 @@ from rich.text import Text
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import connected
 from wakeful.cli.runtime import find
+from wakeful.cli.tending import recalled_kinds
 from wakeful.cli.toolbox import build_acting
 from wakeful.config import Settings
 from wakeful.journal import Journal, JournalIndex
@@ -31,7 +32,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
         shown = await preview(
             journal,
             model.thinker,
-            Recall(Memory(journal, index)),
+            Recall(Memory(journal, index), kinds=recalled_kinds(model.thinker.facts)),
             stance=settings.thinking.stance,
             prompt=settings.thinking.prompt,
             tools=build_acting(settings, journal, index).tools.described(),

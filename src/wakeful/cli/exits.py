@@ -50,6 +50,7 @@ def _code(error: WakefulError) -> int:
         "wakeful.journal": JOURNAL,
         "wakeful.dashboard": PORT,
         "wakeful.cli.ports": PORT,
+        "wakeful.memory": USAGE,
         "wakeful.mind.prompt": SETTINGS,
         "wakeful.mind.intentions": USAGE,
         "wakeful.mind": MODEL,

@@ -20,7 +20,7 @@ from wakeful.cli import runtime
 from wakeful.cli.board import Board, quiet_line
 from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import PILOT_NOTE, Connection, connected
-from wakeful.cli.tending import tended
+from wakeful.cli.tending import recalled_kinds, tended
 from wakeful.cli.terminal import Screen, event_text, local_clock, thought_text
 from wakeful.cli.toolbox import Acting, build_acting
 from wakeful.cli.watching import build_sources, hooks_of, observers_of
@@ -164,7 +164,7 @@ class _Run:
             mind = Mind(
                 journal,
                 thinker,
-                Recall(kept.memory, kinds=("thought",) if thinker.facts.pilot else ("thought", "memory")),
+                Recall(kept.memory, kinds=recalled_kinds(thinker.facts)),
                 attention=AttentionSettings(
                     thoughts_per_hour=settings.attention.thoughts_per_hour,
                     tokens_per_hour=settings.attention.tokens_per_hour,
@@ -176,6 +176,8 @@ class _Run:
                     first_look=settings.thinking.first_look,
                     idle_every_s=settings.thinking.idle_every_s,
                     quiet_every_s=settings.thinking.quiet_every_s,
+                    reflect_every_s=settings.thinking.reflect_every_s,
+                    bounds=_bounds(settings),
                     stance=settings.thinking.stance,
                     prompt=settings.thinking.prompt,
                 ),
@@ -277,6 +279,12 @@ class _Run:
                 approve_token=self._approve_token,
             ),
         )
+
+
+def _bounds(settings: Settings) -> dict[str, tuple[float, float]]:
+    """What the mind may change about itself; what begins where it ends may not be changed."""
+    given = {"threshold": settings.tuning.threshold, "idle_every_s": settings.tuning.idle_every_s}
+    return {name: (min(ends), max(ends)) for name, ends in given.items() if min(ends) < max(ends)}
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

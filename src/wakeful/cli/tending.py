@@ -10,9 +10,9 @@ from wakeful.cli.home import vectors_file
 from wakeful.context import TokenEstimate, summarise
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient, Priority
-from wakeful.memory import Claims, Consolidation, Memory, Vectors, embedder_of
+from wakeful.memory import Claims, Consolidation, Memory, Vectors, embedder_of, follow_requests
 from wakeful.memory.episodes import Summarise
-from wakeful.mind import Thinker
+from wakeful.mind import ModelFacts, Thinker
 
 _LIMIT_S = 600.0
 _RULES = (
@@ -29,10 +29,11 @@ class Tended:
     consolidation: Consolidation
 
     async def tend(self) -> None:
-        """Embeds and consolidates in the background, for ever."""
+        """Embeds, consolidates, and reviews what the mind wants to change of its self-model, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.memory.follow())
             tasks.create_task(self.consolidation.run())
+            tasks.create_task(follow_requests(self.memory.journal))
 
 
 @asynccontextmanager
@@ -51,6 +52,11 @@ async def tended(journal: Journal, index: JournalIndex, home: Path, thinker: Thi
                 claims=Claims(memory, client, name) if able else None,
             ),
         )
+
+
+def recalled_kinds(facts: ModelFacts) -> tuple[str, ...]:
+    """What the mind is reminded of; the pilot model was taught to read earlier thoughts only."""
+    return ("thought",) if facts.pilot else ("thought", "memory")
 
 
 def _by_model(client: AsyncLMStudioClient, model: str) -> Summarise:

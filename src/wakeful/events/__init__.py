@@ -32,7 +32,15 @@ from wakeful.events.model import (
 )
 from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
 from wakeful.events.talking import Answer, Feedback, Question
-from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
+from wakeful.events.thinking import (
+    Intention,
+    IntentionForm,
+    IntentionMet,
+    ParameterChange,
+    ParameterVerdict,
+    PredictionResolved,
+    ThoughtYielded,
+)
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -76,6 +84,8 @@ __all__ = [
     "Notification",
     "Observation",
     "Outcome",
+    "ParameterChange",
+    "ParameterVerdict",
     "Prediction",
     "PredictionResolved",
     "Provenance",

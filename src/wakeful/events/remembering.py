@@ -80,17 +80,19 @@ class SelfModel(Event, frozen=True, kw_only=True, tag="self_model"):
 
 
 class Figures(Event, frozen=True, kw_only=True, tag="figures"):
-    """What the measurements of one source came to in a period; stands for them once they are dropped.
+    """What the measurements of one source came to; stands for them once they are dropped.
 
-    at_ns, until_ns: the period [at_ns, until_ns); span: minute, hour or day; count: observations in it
-    figures: for each number by name: smallest, mean, largest, then the 5th, 50th and 95th percentile
+    at_ns, until_ns: the time that is told of, [at_ns, until_ns), cut into a row of minutes, hours or days by `span`
+    counts: the measurements in each of these
+    figures: for each number by name, for each of these: smallest, mean, largest, then the 5th, 50th and 95th
+        percentile; nothing where it was not measured
     """
 
     source: str
     until_ns: int
     span: Literal["minute", "hour", "day"]
-    count: int
-    figures: dict[str, tuple[float, float, float, float, float, float]]
+    counts: tuple[int, ...]
+    figures: dict[str, tuple[tuple[float, ...], ...]]
     provenance: Provenance = "observed"
 
     @property

@@ -58,6 +58,7 @@ class JournalIndex:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._trouble: JournalError | None = None
+        self._counted: search.Counted = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,7 @@ class JournalIndex:
         while True:
             try:
                 await self.catch_up()
+                await self._renew()
                 place, _ = await self._in_thread(indexing.place)
             except JournalError as error:
                 self._trouble = error
@@ -103,10 +105,6 @@ class JournalIndex:
 
         on_progress: called with the number of events indexed so far
         """
-        stats = await self._journal.stats()
-        _, indexed = await self._in_thread(indexing.place)
-        if indexed > 2 * stats.events + _STALE_EVENTS:  # more than half was dropped from the journal since
-            await self._in_thread(lambda _: self._rebuild())
         while True:
             place, indexed = await self._in_thread(indexing.place)
             if on_progress is not None:
@@ -125,20 +123,22 @@ class JournalIndex:
         since_ns: int | None = None,
         until_ns: int | None = None,
         sources: Collection[str] = (),
+        seen: bool | None = None,
     ) -> list[Entry]:
         """Entries that match any of the query's words, best match first.
 
         Any text is a query; what stands between spaces is searched as one phrase. kinds, sources: only these;
-        since_ns, until_ns: only what happened in [since_ns, until_ns)
+        since_ns, until_ns: only what happened in [since_ns, until_ns); seen: only observations, or (False) all but
+            those
         Measurements (form `metrics`) are not found by words. Raises a JournalError.
         """
         if limit <= 0 or not search.phrases(query):
             return []
         await self.catch_up()
-        within = search.Within(kinds, since_ns, until_ns, sources)
+        within = search.Within(kinds, since_ns, until_ns, sources, seen)
         found: list[Entry] = []
         for _ in range(_MAX_ROUNDS):
-            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within))
+            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within, self._counted))
             order = {seq: at for at, seq in enumerate(seqs)}
             found = sorted(await self._journal.get(seqs), key=lambda entry: order[entry.seq])
             dropped = order.keys() - {entry.seq for entry in found}
@@ -147,15 +147,27 @@ class JournalIndex:
             await self._in_thread(lambda db, gone=dropped: indexing.drop(db, gone))  # by retention, since indexed
         return found
 
+    async def _renew(self) -> None:
+        """Builds the index anew when more than half of what it holds was dropped from the journal since."""
+        _, indexed = await self._in_thread(indexing.place)
+        if indexed > 2 * (await self._journal.stats()).events + _STALE_EVENTS:
+            await self._in_thread(lambda _: self._rebuild())
+            await self.catch_up()
+
     async def tallies(self) -> list[Tally]:
         """Counts by kind and source, largest first."""
         await self.catch_up()
+        await self._renew()
         statement = "SELECT kind, source, events, first_ns, last_ns FROM tally ORDER BY events DESC, kind, source"
         return [Tally(*row) for row in await self._in_thread(lambda db: db.execute(statement).fetchall())]
 
-    async def look_up(self, use: Callable[[sqlite3.Connection], T]) -> T:
-        """What `use` makes of the index's tables (`indexing`), in the index's thread. Raises a JournalError."""
-        await self.catch_up()
+    async def look_up(self, use: Callable[[sqlite3.Connection], T], *, fresh: bool = True) -> T:
+        """What `use` makes of the index's tables (`indexing`), in the index's thread. Raises a JournalError.
+
+        fresh: whether what was appended last has to be there; else it is as old as the last search
+        """
+        if fresh:
+            await self.catch_up()
         return await self._in_thread(use)
 
     async def forget(self, entries: Collection[Entry]) -> None:

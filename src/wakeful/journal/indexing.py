@@ -120,8 +120,12 @@ def newest_about(db: sqlite3.Connection, about: str) -> int:
     return int(row[0]) if row else 0
 
 
-def neighbours(db: sqlite3.Connection, seq: int, count: int) -> list[int]:
-    """The `count` entries of the same source just before an entry, and just after it, in order."""
+def neighbours(db: sqlite3.Connection, seqs: Collection[int], count: int) -> dict[int, list[int]]:
+    """For each entry the `count` entries of the same source just before it, and just after it, in order."""
+    return {seq: _beside(db, seq, count) for seq in seqs}
+
+
+def _beside(db: sqlite3.Connection, seq: int, count: int) -> list[int]:
     row = db.execute("SELECT source FROM entry WHERE seq = ?", (seq,)).fetchone()
     if row is None:
         return []

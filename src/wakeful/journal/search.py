@@ -1,11 +1,12 @@
 """Full-text search: how a person's words become a query, and how what is found is ranked in bounded time.
 
 Ranking by BM25 has to visit every entry that holds one of the words, which for a word that is in half of a
-million log lines takes seconds. Such words say little, so they don't choose what is found: rare words do. If
-all are common, the newest entries that hold all of them are chosen, then the newest that hold any.
+million log lines takes seconds. Such words say little, so they don't choose what is found: the rarest words do,
+as many of them as are in some thousands of entries together. If all are common, the newest entries that hold all
+of them are chosen, then the newest that hold any.
 
-What was chosen is ordered by the words that it holds, each counting for the logarithm of its rarity; BM25
-decides between entries that hold the same words.
+What was chosen is ordered by the words that it holds, each counting for the logarithm of its rarity; between
+entries that hold the same words the shorter one comes first, then the newer one.
 """
 
 import math
@@ -16,9 +17,16 @@ from dataclasses import dataclass
 
 _MAX_QUERY_CHARS = 2000
 _MAX_PHRASES = 16
-_COMMON = 5000  # entries; ranking this many takes some 10 ms
+_COMMON = 3000  # entries that are looked at: the rarest words choose which, as many as are in no more than these
+_COUNTED_UP_TO = 50_000  # entries that hold a word; one that is in more says next to nothing beside a rare one
 _CANDIDATES = 200
-_RANK_SHARE = 1e-3  # of BM25 in the score: it decides between equals
+_POOL = 2  # times as many as are wanted are looked through for the other words
+_LENGTH_SHARE = 0.1  # of an entry's length in the score: it decides between equals
+_MAX_COUNTED = 20_000
+
+Counted = dict[tuple[str, str], tuple[int, int]]
+"""How many entries of a table hold a phrase, and how many entries there were when that was counted."""
+
 _WORD = re.compile(r"\w", re.UNICODE)
 
 # Tables by whether they hold observations.
@@ -27,12 +35,16 @@ SEEN, SAID = "seen", "said"
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns)."""
+    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns).
+
+    seen: only observations, or (False) all but those; None for both
+    """
 
     kinds: Collection[str] = ()
     since_ns: int | None = None
     until_ns: int | None = None
     sources: Collection[str] = ()
+    seen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +66,20 @@ def phrases(query: str) -> list[str]:
     return ['"' + word.replace('"', '""') + '"' for word in list(words)[:_MAX_PHRASES]]
 
 
-def find(db: sqlite3.Connection, query: str, limit: int, within: Within) -> list[int]:
-    """Numbers of the entries that match best, best first; of equals the newest first."""
+def find(db: sqlite3.Connection, query: str, limit: int, within: Within, counted: Counted | None = None) -> list[int]:
+    """Numbers of the entries that match best, best first; of equals the newest first.
+
+    counted: what earlier searches counted, so that it need not be counted again
+    """
     wanted = phrases(query)
     if not wanted or limit <= 0:
         return []
     total: int = db.execute("SELECT indexed FROM place").fetchone()[0]
     found: list[tuple[float, int]] = []
-    frequency = {name: {phrase: _frequency(db, name, phrase) for phrase in wanted} for name in (SEEN, SAID)}
+    known = counted if counted is not None else {}
+    frequency = {
+        name: {phrase: _frequency(db, name, phrase, total, known) for phrase in wanted} for name in (SEEN, SAID)
+    }
     worth = {
         phrase: math.log1p((total + 1) / (1 + frequency[SEEN][phrase] + frequency[SAID][phrase])) for phrase in wanted
     }
@@ -94,6 +112,8 @@ def _tables(db: sqlite3.Connection, within: Within) -> list[_Table]:
     if within.sources:
         where.append(f"entry.source IN (SELECT id FROM source WHERE name IN ({', '.join('?' * len(within.sources))}))")  # noqa: S608
         values += within.sources
+    if within.seen is not None:
+        names = [name for name in names if (name == SEEN) == within.seen]
     condition = " AND ".join(where)
     # CROSS JOIN keeps SQLite from walking the entries and asking the words for each.
     return [
@@ -111,37 +131,50 @@ def _scores(
     db: sqlite3.Connection, table: _Table, frequency: dict[str, int], worth: dict[str, float], limit: int
 ) -> dict[int, float]:
     """Scores, higher for better, by the numbers of the entries that may be found."""
-    rare = [phrase for phrase, count in frequency.items() if 0 < count <= _COMMON]
-    common = [phrase for phrase, count in frequency.items() if count > _COMMON]
-    if rare:
-        return _scores_of_rare(db, table, rare, common, worth, max(limit, _CANDIDATES))
-    if not common:
+    there = sorted((phrase for phrase, count in frequency.items() if count), key=lambda phrase: frequency[phrase])
+    leading: list[str] = []
+    visited = 0
+    for phrase in there:
+        visited += frequency[phrase]
+        if visited > _COMMON:
+            break
+        leading.append(phrase)
+    if leading:
+        following = [phrase for phrase in there[len(leading) :] if frequency[phrase] <= _COUNTED_UP_TO]
+        return _scores_of_rare(db, table, leading, following, worth, max(limit, _CANDIDATES))
+    if not there:
         return {}
-    scores = dict.fromkeys(_newest(db, table, " AND ".join(common), limit), sum(worth[each] for each in common))
-    if len(scores) < limit and len(common) > 1:
-        for seq in _newest(db, table, " OR ".join(common), limit):
-            scores.setdefault(seq, min(worth[each] for each in common))
+    scores = dict.fromkeys(_newest(db, table, " AND ".join(there), limit), sum(worth[each] for each in there))
+    if len(scores) < limit and len(there) > 1:
+        for seq in _newest(db, table, " OR ".join(there), limit):
+            scores.setdefault(seq, min(worth[each] for each in there))
     return scores
 
 
 def _scores_of_rare(
     db: sqlite3.Connection,
     table: _Table,
-    rare: list[str],
-    common: list[str],
+    leading: list[str],
+    following: list[str],
     worth: dict[str, float],
     limit: int,
 ) -> dict[int, float]:
-    name, any_rare = table.name, " OR ".join(rare)
-    ranked = f"SELECT {name}.rowid, -{name}.rank {table.source} ORDER BY {name}.rank LIMIT ?"
-    ranks = db.execute(ranked, (any_rare, *table.values, limit))
-    scores = {seq: _RANK_SHARE * rank for seq, rank in ranks}
-    matches = {phrase: phrase for phrase in rare}
-    matches |= {phrase: f"{phrase} AND ({any_rare})" for phrase in common}  # quick: the rare words lead
-    for phrase, match in matches.items():
-        for (seq,) in db.execute(f"SELECT rowid FROM {name} WHERE {name} MATCH ?", (match,)):  # noqa: S608
+    scores: dict[int, float] = {}
+    for phrase in leading:
+        for (seq,) in db.execute(f"SELECT {table.name}.rowid {table.source}", (phrase, *table.values)):
+            scores[seq] = scores.get(seq, 0.0) + worth[phrase]
+    pool = sorted(scores, key=lambda seq: (scores[seq], seq), reverse=True)[: _POOL * limit]
+    scores = {seq: scores[seq] for seq in pool}
+    wanted = ", ".join(map(str, pool))
+    any_leading = " OR ".join(leading)
+    for phrase in following:
+        match = f"{phrase} AND ({any_leading})"  # quick: the rare words lead
+        for (seq,) in db.execute(f"SELECT rowid FROM {table.name} WHERE {table.name} MATCH ?", (match,)):  # noqa: S608
             if seq in scores:
                 scores[seq] += worth[phrase]
+    sizes = db.execute(f"SELECT id, sz FROM {table.name}_docsize WHERE id IN ({wanted})")  # noqa: S608
+    for seq, size in sizes:
+        scores[seq] += _LENGTH_SHARE / (1 + _varint(size))
     return scores
 
 
@@ -150,6 +183,24 @@ def _newest(db: sqlite3.Connection, table: _Table, match: str, limit: int) -> li
     return [seq for (seq,) in db.execute(statement, (match, *table.values, limit))]
 
 
-def _frequency(db: sqlite3.Connection, name: str, phrase: str) -> int:
+def _frequency(db: sqlite3.Connection, name: str, phrase: str, total: int, counted: Counted) -> int:
+    """In how many entries a phrase is, counted up to a bound; a count is good until there are a tenth more."""
+    known = counted.get((name, phrase))
+    if known is not None and known[1] <= total <= 1.1 * known[1]:
+        return known[0]
     statement = f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE {name} MATCH ? LIMIT ?)"  # noqa: S608
-    return int(db.execute(statement, (phrase, _COMMON + 1)).fetchone()[0])
+    count = int(db.execute(statement, (phrase, _COUNTED_UP_TO + 1)).fetchone()[0])
+    if len(counted) >= _MAX_COUNTED:
+        counted.clear()
+    counted[name, phrase] = count, total
+    return count
+
+
+def _varint(data: bytes) -> int:
+    """The first number in SQLite's variable-length notation."""
+    number = 0
+    for byte in data:
+        number = number << 7 | byte & 127
+        if byte < 128:
+            break
+    return number

@@ -12,7 +12,7 @@ from wakeful.memory.memory import Memory, Note, Time
 from wakeful.memory.periods import Period, period_in
 from wakeful.memory.recall import Recall
 from wakeful.memory.recalled import Recalled
-from wakeful.memory.self_model import Patch, newest, patch_of, revise, roll_back, versions
+from wakeful.memory.self_model import Patch, follow_requests, newest, patch_of, revise, roll_back, versions
 from wakeful.memory.vectors import Vectors
 from wakeful.memory.words import cue
 
@@ -37,6 +37,7 @@ __all__ = [
     "cue",
     "embedder_of",
     "export",
+    "follow_requests",
     "forget",
     "newest",
     "patch_of",

@@ -24,6 +24,7 @@ KEPT_DAYS = {"measurement": 3, "minute": 14, "hour": 400}
 STATE = "figures"
 """The name under which the journal keeps how far this has come."""
 
+_TOGETHER: dict[str, tuple[Span, ...]] = {"hours_ns": ("minute", "hour"), "days_ns": ("day",)}
 _CLOSED_NS = 120 * 10**9  # after its end a period may still get a measurement that was being written
 _PAGE = 20_000
 _SHORTEST_NS = 10**9
@@ -51,8 +52,8 @@ class RollUp:
         closed_ns = self._now_ns() - _CLOSED_NS
         first_ns = (await self._journal.stats()).first_ns
         made = 0
-        for spans, name in ((("minute", "hour"), "hours_ns"), (("day",), "days_ns")):
-            length = LENGTH_NS["hour" if name == "hours_ns" else "day"]
+        for name, spans in _TOGETHER.items():
+            length = LENGTH_NS[spans[-1]]
             begin = max(getattr(progress, name), first_ns - first_ns % length)
             while begin + length <= closed_ns:
                 figures = await self._figures(spans, begin, begin + length)
@@ -91,7 +92,7 @@ class RollUp:
 
     async def _figures(self, spans: Sequence[Span], since_ns: int, until_ns: int) -> list[Figures]:
         """The figures of all sources in these spans, within a whole hour or day."""
-        values: dict[tuple[str, Span, int], list[dict[str, float]]] = {}
+        values: dict[str, list[tuple[int, dict[str, float]]]] = {}
         at_ns, length_ns = since_ns, until_ns - since_ns
         while at_ns < until_ns:
             end_ns = min(until_ns, at_ns + length_ns)
@@ -102,34 +103,40 @@ class RollUp:
             for entry in found:
                 event = entry.event
                 if isinstance(event, Observation) and event.form == "metrics" and event.values:
-                    for span in spans:
-                        begin = event.at_ns - event.at_ns % LENGTH_NS[span]
-                        values.setdefault((event.source, span, begin), []).append(event.values)
+                    values.setdefault(event.source, []).append((event.at_ns, event.values))
             at_ns = end_ns
-        return [
-            Figures(
-                at_ns=begin,
-                source=source,
-                until_ns=begin + LENGTH_NS[span],
-                span=span,
-                count=len(seen),
-                figures={name: _summed(name, seen) for name in dict.fromkeys(name for each in seen for name in each)},
-            )
-            for (source, span, begin), seen in sorted(values.items(), key=lambda item: item[0][1:])
-        ]
+        return [_figures(source, span, since_ns, until_ns, seen) for source, seen in values.items() for span in spans]
 
     async def _progress(self) -> _Progress:
         data = await self._journal.load_state(STATE)
         return msgspec.json.decode(data, type=_Progress) if data is not None else _Progress()
 
 
-def _summed(name: str, seen: Sequence[dict[str, float]]) -> tuple[float, float, float, float, float, float]:
-    """Smallest, mean, largest, and the percentiles (each a value that was measured: nearest rank)."""
-    numbers = sorted(each[name] for each in seen if name in each)
+def _figures(
+    source: str, span: Span, since_ns: int, until_ns: int, seen: Sequence[tuple[int, dict[str, float]]]
+) -> Figures:
+    rows: list[list[dict[str, float]]] = [[] for _ in range((until_ns - since_ns) // LENGTH_NS[span])]
+    for at_ns, values in seen:
+        rows[(at_ns - since_ns) // LENGTH_NS[span]].append(values)
+    names = dict.fromkeys(name for _, values in seen for name in values)
+    return Figures(
+        at_ns=since_ns,
+        source=source,
+        until_ns=until_ns,
+        span=span,
+        counts=tuple(map(len, rows)),
+        figures={name: tuple(_summed([each[name] for each in row if name in each]) for row in rows) for name in names},
+    )
+
+
+def _summed(measured: Sequence[float]) -> tuple[float, ...]:
+    """Smallest, mean, largest, and the percentiles (each a value that was measured: nearest rank); () for nothing."""
+    if not measured:
+        return ()
+    numbers = sorted(measured)
     shares = [numbers[max(0, math.ceil(share * len(numbers)) - 1)] for share in _SHARES]
     mean = math.fsum(numbers) / len(numbers)
-    low, middle, high = (_short(each) for each in shares)
-    return _short(numbers[0]), _short(mean), _short(numbers[-1]), low, middle, high
+    return tuple(_short(each) for each in (numbers[0], mean, numbers[-1], *shares))
 
 
 def _short(number: float) -> float:

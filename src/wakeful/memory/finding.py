@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from wakeful.events import Entry
+from wakeful.events import Entry, Observation
 from wakeful.journal import Journal, JournalError, JournalIndex, indexing
 from wakeful.journal.search import Within
 from wakeful.lmstudio import LMStudioError
@@ -18,7 +18,7 @@ NOTABLE_KINDS = ("memory", "thought", "notification", "set_aside", "health", "qu
 
 _FILTERED = 20_000  # entries that are compared one by one; where more fit, all are searched and the rest is left out
 _QUERY_S = 3.0
-_TEXT, _MEANING, _NOTABLE, _SALIENT = "full text", "vectors", "importance", "salience"
+_WORDS, _SAID, _MEANING, _NOTABLE, _SALIENT = "full text", "said", "vectors", "importance", "salience"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +43,41 @@ class Finder:
         words = query_of(query)
         if not words:
             return await self._notable(within, limit, without)
-        by_words, by_meaning = await asyncio.gather(
-            self._index.search(
+        (by_words, said), by_meaning = await asyncio.gather(
+            self._by_words(words, within, limit), self._by_meaning(query, within, limit)
+        )
+        entries = {entry.seq: entry for entry in (*by_words, *said)}
+        cosines = dict(by_meaning)
+        entries |= {entry.seq: entry for entry in await self._journal.get(cosines.keys() - entries.keys())}
+        if self._follower is not None and (dropped := cosines.keys() - entries.keys()):
+            await self._follower.vectors.forget(dropped)  # by retention, since they were embedded
+        rankings = {
+            _WORDS: [entry.seq for entry in by_words],
+            _SAID: [entry.seq for entry in said],
+            _MEANING: [seq for seq, _ in by_meaning if seq in entries],
+        }
+        return _found(entries, rankings, without, cosines)
+
+    async def _by_words(self, words: str, within: Within, limit: int) -> tuple[list[Entry], list[Entry]]:
+        """What matches the words; and, where observations are among that, what was said in a ranking of its own.
+
+        What was seen is a thousand times more than what was said about it, and would crowd it out.
+        """
+
+        async def search(seen: bool | None) -> list[Entry]:
+            return await self._index.search(
                 words,
                 limit=limit,
                 kinds=within.kinds,
                 since_ns=within.since_ns,
                 until_ns=within.until_ns,
                 sources=within.sources,
-            ),
-            self._by_meaning(query, within, limit),
-        )
-        entries = {entry.seq: entry for entry in by_words}
-        cosines = dict(by_meaning)
-        entries |= {entry.seq: entry for entry in await self._journal.get(cosines.keys() - entries.keys())}
-        rankings = {
-            _TEXT: [entry.seq for entry in by_words],
-            _MEANING: [seq for seq, _ in by_meaning if seq in entries],
-        }
-        return _found(entries, rankings, without, cosines)
+                seen=seen,
+            )
+
+        found = await search(None)
+        mixed = any(isinstance(entry.event, Observation) for entry in found)
+        return found, await search(False) if mixed else []
 
     async def _by_meaning(self, query: str, within: Within, limit: int) -> list[tuple[int, float]]:
         """The nearest vectors; none where there is no embedding model, or it is slow, or its file can't be read."""

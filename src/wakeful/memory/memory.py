@@ -191,11 +191,11 @@ class Memory:
             found = await self._finder.find(query, within, limit, without)
         near = (named.since_ns or 0, named.until_ns or 2**63) if named is not None else None
         recalled = _folded(await self._weighed(found, now_ns, near), k)
-        return [await self._with_neighbours(each, neighbours) for each in recalled] if neighbours > 0 else recalled
+        return await self._with_neighbours(recalled, neighbours) if neighbours > 0 and recalled else recalled
 
     async def _weighed(self, found: Sequence[Found], now_ns: int, near: tuple[int, int] | None) -> list[Recalled]:
         seqs = [each.entry.seq for each in found]
-        marks = await self.index.look_up(lambda db: indexing.marks(db, seqs)) if seqs else {}
+        marks = await self.index.look_up(lambda db: indexing.marks(db, seqs), fresh=False) if seqs else {}
         recalled: list[Recalled] = []
         for each in found:
             mark = marks.get(each.entry.seq, indexing.Mark())
@@ -212,9 +212,16 @@ class Memory:
             recalled.append(Recalled(each.entry, score, tuple(reasons)))
         return sorted(recalled, key=lambda each: (-each.score, -each.id))
 
-    async def _with_neighbours(self, recalled: Recalled, count: int) -> Recalled:
-        seqs = await self.index.look_up(lambda db: indexing.neighbours(db, recalled.id, count))
-        return replace(recalled, neighbours=tuple(await self.journal.get(seqs)))
+    async def _with_neighbours(self, recalled: Sequence[Recalled], count: int) -> list[Recalled]:
+        ids = [each.id for each in recalled]
+        beside = await self.index.look_up(lambda db: indexing.neighbours(db, ids, count), fresh=False)
+        entries = {
+            entry.seq: entry for entry in await self.journal.get({seq for each in beside.values() for seq in each})
+        }
+        return [
+            replace(each, neighbours=tuple(entries[seq] for seq in beside[each.id] if seq in entries))
+            for each in recalled
+        ]
 
 
 def at_ns(time: Time | None) -> int | None:

@@ -78,7 +78,9 @@ def period_in(text: str, now_ns: int, zone: tzinfo | None = None) -> Period | No
             since, until = begin, until if until > begin else until + day
             before = re.sub(r"\b(?:between|from)\s+$", "", text[:start], flags=re.IGNORECASE)
             stop += pair.end() + second[3]
+        strict = True
     rest = " ".join(f"{before} {text[stop:]}".split())
+    strict = strict or since is None or until is None  # `since 3 May` narrows, `on 3 May` may be what is told of
     return Period(_ns(since), _ns(until), strict, rest)
 
 

@@ -4,18 +4,26 @@ is kept.
 It stands in prompts, so it is kept small, and nobody writes it freely: it changes by patches that are reviewed.
 """
 
+import contextlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from wakeful.events import SelfModel
+from wakeful.events import ActionRequest, SelfModel, Thought
 from wakeful.journal import Journal
 from wakeful.memory.hygiene import NotLearnt, against
 
 MAX_CHARS = 2400
 """Characters of the whole text, some 600 tokens."""
 
+CONSUMER = "self_model"
+"""The name under which the place in the journal is kept up to which requests were reviewed."""
+
 MAX_LINE_CHARS = 240
 MAX_CHANGED_LINES = 6
 """Lines that one patch may add or take out: a model that rewrites all of it at once is not revising but forgetting."""
+
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,30 @@ def patch_of(details: str, *, why: str, evidence: tuple[int, ...]) -> Patch:
     add = tuple(line.removeprefix("+").strip() for line in lines if not line.startswith("-"))
     remove = tuple(line.removeprefix("-").strip() for line in lines if line.startswith("-"))
     return Patch(add=add, remove=remove, why=why, by="reflection", evidence=evidence)
+
+
+async def follow_requests(journal: Journal, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+    """Applies what thoughts ask for by the action `update_model`, where it stands the review; cancel to stop.
+
+    A request that does not is passed over: what it wanted to say stays in its thought. Raises a JournalError.
+    """
+    place = await journal.cursor(CONSUMER)
+    async for entries in journal.tail(place, kinds=("action_request",)):
+        for entry in entries:
+            request = entry.event
+            if isinstance(request, ActionRequest) and request.action == "update_model":
+                patch = patch_of(request.details, why="the mind asked for it", evidence=await _shown(journal, request))
+                with contextlib.suppress(NotLearnt):  # a second time too, where it ended between these two steps
+                    await revise(journal, patch, now_ns=now_ns())
+        await journal.commit([], consumer=CONSUMER, expected=place, cursor=entries[-1].cursor)
+        place = entries[-1].cursor
+
+
+async def _shown(journal: Journal, request: ActionRequest) -> tuple[int, ...]:
+    """What the thought that asks rests on."""
+    newest = await journal.read(kinds=("thought",), limit=_LOOKED_AT, newest_first=True)
+    thoughts = (entry.event for entry in newest if isinstance(entry.event, Thought))
+    return next((thought.evidence for thought in thoughts if thought.cycle == request.cycle), ())
 
 
 def reviewed(lines: list[str], add: tuple[str, ...], remove: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ from wakeful.events import (
     Claim,
     Entry,
     Event,
+    Intention,
     Notification,
     Observation,
     Prediction,
@@ -37,6 +38,9 @@ _log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
 """A prediction in plain words is taken to speak of the next hour."""
+
+THINK_AGAIN_S = 3600.0
+"""When something that was to be thought over later is thought over."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -75,6 +79,7 @@ class Frame:
     expected: what the thought before this one predicted; recalled: what memory brings along
     notes: what the mind is told about itself; known: the newest observation of each source, for what may be predicted
     tools: what may be done
+    claims: whether the model is told what it may predict, which the pilot is not
     """
 
     expected: str = ""
@@ -82,6 +87,7 @@ class Frame:
     notes: Sequence[str] = ()
     known: Sequence[Observation] = ()
     tools: Toolbox | None = None
+    claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,8 @@ async def think(
     claim, due_s = _claim(answered.value, offered, observations)
     call = answered.value.call if isinstance(answered.value, FullReply) else None
     events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
+    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
+        events.append(_to_think_again(thought))
     if left:
         events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
@@ -196,9 +204,10 @@ def _moment(
             notes=notes,
         )
 
-    text = write(frame.recalled, frame.notes)
+    claims = (offer([each.observation for each in seen], ()).note,) if frame.claims else ()
+    text = write(frame.recalled, (*frame.notes, *claims))
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = write((), ())
+        text = write((), claims)
     return text
 
 
@@ -335,6 +344,20 @@ def _consequences(thought: Thought, call: CallReply | None, notify_from: Severit
             )
         )
     return events
+
+
+def _to_think_again(thought: Thought) -> Intention:
+    """The reminder that a thought sets itself when it wants to be thought over later."""
+    return Intention(
+        at_ns=thought.at_ns,
+        key=f"m{thought.cycle[:8]}",
+        text=f"think again about {thought.focus}",
+        form="remind",
+        told=thought.action_details or thought.focus,
+        due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
+        evidence=thought.evidence,
+        provenance="model",
+    )
 
 
 def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:
