@@ -16,7 +16,7 @@ from wakeful.mind.schema import FullReply
 
 @pytest.mark.parametrize("stance", STANCES)
 def test_every_stance_tells_the_model_of_every_field(stance: str) -> None:
-    found = rules(pilot=False, stance=stance)  # type: ignore[arg-type]
+    found = rules(pilot=False, stance=stance, tools="- look_closer(): looks")  # type: ignore[arg-type]
     assert found.version.startswith(f"{stance}-")
     for name in FullReply.__struct_fields__:
         assert all(holds in found.text for holds in HOLDS)

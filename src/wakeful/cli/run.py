@@ -160,6 +160,7 @@ class _Run:
             self._introduce(thinker)
             if not thinker.facts.pilot:  # which can think its own kind of thought and nothing else
                 acting.specialists.use(thinker.client, thinker.facts.name)
+                await acting.ready()
             mind = Mind(
                 journal,
                 thinker,
@@ -181,6 +182,7 @@ class _Run:
                     prompt=settings.thinking.prompt,
                 ),
                 on_partial=lambda cycle, reason, text: self._partial(reason, text),
+                tools=acting.tools,
             )
             self._board.mind = mind
             self._leave_note(model)

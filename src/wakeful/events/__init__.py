@@ -3,6 +3,8 @@
 from wakeful.events.acting import (
     Acknowledged,
     ActionClaimed,
+    ActionRequest,
+    ActionResult,
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
@@ -14,8 +16,6 @@ from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
 from wakeful.events.model import (
-    ActionRequest,
-    ActionResult,
     Event,
     Health,
     Notification,

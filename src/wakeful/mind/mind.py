@@ -5,12 +5,14 @@ import random
 import time
 from collections.abc import Callable
 
+from wakeful.actions import Toolbox
 from wakeful.attention import AttentionSettings
 from wakeful.context import Room, Seen
 from wakeful.events import Cursor, Entry, Intention, Observation, PredictionResolved
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.acted import acted_notes
 from wakeful.mind.answering import Answering
 from wakeful.mind.attempts import Attempts, GaveWay, OnPartial, Phase, led_to_something
 from wakeful.mind.attend import Attending
@@ -61,6 +63,7 @@ class Mind:
         settings: MindSettings = _DEFAULT,
         now_ns: Callable[[], int] = time.time_ns,
         on_partial: OnPartial | None = None,
+        tools: Toolbox | None = None,
     ) -> None:
         self.attending = Attending(journal, attention, self._on_salient)
         self._journal = journal
@@ -68,7 +71,10 @@ class Mind:
         self._recall = recall
         self._settings = settings
         self._now_ns = now_ns
-        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt)
+        self._tools = None if thinker.facts.pilot else tools  # the pilot was trained without any
+        self._acted_ns = now_ns()
+        described = self._tools.described() if self._tools else ""
+        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt, tools=described)
         self._conversation = new_conversation(thinker, thinks_by)
         self._workspace = Workspace()
         self._agenda = Agenda()
@@ -238,7 +244,7 @@ class Mind:
         return self.attending.attention.budget.thoughts_left(self._now_ns()) >= _KEPT_BACK
 
     async def _think(self, wake: Wake) -> None:
-        batch = await self._batch(wake)
+        batch, began_ns = await self._batch(wake), self._now_ns()
         if wake.reason == "salience" and not batch.shown:  # another thought took it along, or it is no news any more
             if batch.through:
                 await self._attempts.commit([], batch.through)
@@ -251,6 +257,7 @@ class Mind:
         if concluded is None:
             return
         thought = concluded.thought
+        self._acted_ns = began_ns
         self._expected = thought.next_prediction
         self._resolved = [each for each in self._resolved if each not in self._told]
         self._pace.thought(wake, led_to_something=led_to_something(thought))
@@ -282,8 +289,9 @@ class Mind:
         return Frame(
             expected=self._expected,
             recalled=recalled,
-            notes=() if self.facts.pilot else self._notes(cycle),
+            notes=() if self.facts.pilot else [*self._notes(cycle), *await self._acted(cycle)],
             claims=not self.facts.pilot,
+            tools=self._tools,
             known=[observation for observation, _ in reversed(self.attending.latest.values())],
         )
 
@@ -293,6 +301,10 @@ class Mind:
         note = calibration_note(self._ledger.recent)
         figures = f"Your last day: {self._figures}." if cycle.reason == "reflective" else ""
         return [*resolved_notes(self._told), *filter(None, (self._again, note, figures))]
+
+    async def _acted(self, cycle: Cycle) -> list[str]:
+        shown = [seen.observation for seen in cycle.batch.shown]
+        return await acted_notes(self._journal, self._acted_ns, shown)
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""

@@ -54,14 +54,17 @@ async def preview(
     *,
     stance: Stance = "base",
     prompt: str = "",
+    tools: str = "",
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Preview:
     """The prompt of the thought that would come next, from what the journal says is waiting.
 
-    stance, prompt: as of `MindSettings`
+    stance, prompt: as of `MindSettings`; tools: a line for each tool
     Raises PromptUnreadable, and a JournalError.
     """
-    conversation = recover.new_conversation(thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt))
+    conversation = recover.new_conversation(
+        thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt, tools=tools)
+    )
     await recover.into(conversation, journal, thinker)
     waiting = await recover.waiting(journal)
     workspace = Workspace()
