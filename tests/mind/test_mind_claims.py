@@ -1,7 +1,7 @@
 """Claims: what bears on them, when they are decided, what plain words and a model's choice make of one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeful.events import Claim, Cursor, Entry, Event, Observation, Prediction, PredictionResolved
@@ -132,6 +132,7 @@ SEEN = st.one_of(
 HAPPENED = st.lists(st.one_of(SEEN, st.builds(predicted, CLAIMS, st.integers(1, 150))), max_size=30)
 
 
+@settings(deadline=None)
 @given(HAPPENED, st.data())
 def test_a_ledger_that_starts_again_anywhere_decides_the_same_and_each_once(
     happened: list[Event], data: st.DataObject

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import awake, events, line, until
@@ -71,6 +71,7 @@ def figures(*happened: Event, reasons: tuple[WakeReason, ...] = ()) -> Vitals:
     return vitals([Entry(seq, Cursor(""), event) for seq, event in enumerate(happened, 1)], reasons=reasons)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_likeness_is_symmetric_and_holds_of_itself(one: str, other: str) -> None:
     assert alike(words(one), words(other)) == alike(words(other), words(one))
@@ -187,6 +188,7 @@ def test_a_change_that_helps_is_kept_and_one_that_does_not_is_taken_back_and_not
     assert tuning.propose({WAKINGS: measured(led=0.1)}, 20 * DAY_NS)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=20), st.floats(0.1, 0.5), st.floats(0.5, 0.9))
 def test_whatever_the_figures_are_a_parameter_stays_within_its_bounds(
     shares: list[tuple[float, float]], low: float, high: float

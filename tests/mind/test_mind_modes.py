@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import WITHIN_S, awake, events, line, until
@@ -34,6 +34,7 @@ SETTINGS = MindSettings(first_look=False)
 REASONS = st.sampled_from(ORDER)
 
 
+@settings(deadline=None)
 @given(st.lists(REASONS))
 async def test_the_most_important_comes_first_and_none_is_lost(reasons: list[str]) -> None:
     agenda = Agenda()
@@ -50,6 +51,7 @@ async def test_the_most_important_comes_first_and_none_is_lost(reasons: list[str
         assert numbers == sorted(numbers)
 
 
+@settings(deadline=None)
 @given(REASONS, REASONS, st.integers(0, MAX_YIELDS + 2))
 def test_only_what_matters_more_breaks_off_and_not_for_ever(running: str, comes: str, yields: int) -> None:
     wake = Wake(running, yields=yields)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ _NEWS_FROM = 3.0
 _MOST_NATS = 60.0
 
 
-class Changes(msgspec.Struct, array_like=True):
+class Changes(msgspec.Struct, array_like=True, gc=False):
     """Looks at the nats of one metric's samples from several sides; the rarest of them counts.
 
     fast, slow: running sums of nats with their side, two-sided CUSUMs that forget

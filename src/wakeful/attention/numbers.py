@@ -51,7 +51,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     season: str = ""
 
 
-class Metric(msgspec.Struct, array_like=True):
+class Metric(msgspec.Struct, array_like=True, gc=False):
     """What one metric has taught, in its own unit.
 
     drifted: sum of the latest errors, fading over some twenty samples

@@ -13,7 +13,7 @@ _SLACK = 0.5  # of a gap: what keeps time is told after so much delay at the lea
 _CLIP, _LEAST_ERROR = 4.0, 0.07
 
 
-class Rhythm(msgspec.Struct, array_like=True):
+class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps; told: of this silence"""
 
     last_s: float = 0.0

@@ -20,7 +20,7 @@ _BEYOND_NATS = 1.5  # that a size which came once before may be worth more than 
 _KEPT = 20_000
 
 
-class Tail(msgspec.Struct, array_like=True):
+class Tail(msgspec.Struct, array_like=True, gc=False):
     """The tail of one statistic, a size >= 0 whose scale need not be known.
 
     Beyond its ninetieth percentile, which is tracked, sizes are taken as exponential with the mean excess that was
@@ -88,7 +88,7 @@ _FIRST_HALVED, _RECENT = 200, 2000  # observations after which all counts are ha
 _REFRESHED_EVERY, _RARE = 32, 4.0  # observations, and nats from which on one is too rare to wait for that
 
 
-class Calibration(msgspec.Struct, array_like=True):
+class Calibration(msgspec.Struct, array_like=True, gc=False):
     """Makes exp(-nats) uniform on what is unsurprising, whatever the parts before it assumed.
 
     bins: how often nats of each size came, see `_EDGES`; total: their sum; most: total at which they are halved

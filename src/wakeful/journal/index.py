@@ -268,6 +268,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     make_private(path)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA cache_size = -16000")  # kilobytes: what common words are in is read again and again
     return connection
 
 

@@ -65,28 +65,28 @@ class Codes:
             done += size
         self.last_id = int(ids[-1]) if len(ids) else self.last_id
 
-    def nearest(self, query: Any, limit: int) -> list[int]:
-        """Ids of about `limit` vectors whose codes differ least from the query's, in no order."""
+    def nearest(self, query: Any, limit: int) -> dict[int, int]:
+        """The `limit` vectors whose codes differ least from the query's: entries by id, in no order."""
         np = self._np
         code = self.code(query)
         if self._count <= _ALL_BITS_UP_TO:
             places = np.arange(self._count)
         else:
             places = self._sketched(code[:_SKETCH_WORDS], self._count // _KEPT_SHARE)
-        return [int(each) for each in self._closest(code, places, limit)]
+        return self._closest(code, places, limit)
 
-    def nearest_of(self, query: Any, seqs: Sequence[int], limit: int) -> list[int]:
+    def nearest_of(self, query: Any, seqs: Sequence[int], limit: int) -> dict[int, int]:
         """The same among the vectors of these entries only."""
         np = self._np
         if not self._count or not seqs:
-            return []
+            return {}
         wanted = np.asarray(sorted(seqs), np.int64)
         places: list[Any] = []
         for number, chunk in enumerate(self._seqs):
             there = chunk[: self._size(number)]
             at = np.searchsorted(wanted, there).clip(max=len(wanted) - 1)
             places.append(np.flatnonzero(wanted[at] == there) + number * _CHUNK)
-        return [int(each) for each in self._closest(self.code(query), np.concatenate(places), limit)]
+        return self._closest(self.code(query), np.concatenate(places), limit)
 
     def code(self, vector: Any) -> Any:
         """The signs of a vector's numbers as words of 64 bits."""
@@ -117,9 +117,8 @@ class Codes:
         cut = int(np.searchsorted(counts, least / step))
         return np.flatnonzero(distances <= cut)
 
-    def _closest(self, code: Any, places: Any, limit: int) -> Any:
+    def _closest(self, code: Any, places: Any, limit: int) -> dict[int, int]:
         np = self._np
-        ids = np.empty(len(places), np.int64)
         distances = np.empty(len(places), np.uint16)
         for number, rows in enumerate(self._rows):
             begin, end = np.searchsorted(places, (number * _CHUNK, (number + 1) * _CHUNK))
@@ -128,7 +127,7 @@ class Codes:
             here = places[begin:end] - number * _CHUNK
             differing = np.bitwise_count(rows.take(here, axis=0) ^ code)
             distances[begin:end] = differing.sum(axis=1, dtype=np.uint16)
-            ids[begin:end] = self._ids[number][here]
-        if len(ids) <= limit:
-            return ids
-        return ids[np.argpartition(distances, limit)[:limit]]
+        if len(places) > limit:
+            places = places[np.argpartition(distances, limit)[:limit]]
+        chunks = [(int(place) // _CHUNK, int(place) % _CHUNK) for place in places]
+        return {int(self._ids[number][at]): int(self._seqs[number][at]) for number, at in chunks}

@@ -74,6 +74,8 @@ def alike(one: tuple[str, frozenset[str]], other: tuple[str, frozenset[str]]) ->
     """Whether two fingerprints are near-duplicates: the same, or nearly all words in common (Jaccard)."""
     if one[0] == other[0]:
         return True
-    numbers = {word for word in one[1] ^ other[1] if word.isdigit()}
-    together = len(one[1] | other[1])
-    return not numbers and together > 0 and len(one[1] & other[1]) / together >= _FOLDED
+    here, there = len(one[1]), len(other[1])
+    if not here or here < _FOLDED * there or there < _FOLDED * here:
+        return False
+    common = len(one[1] & other[1])
+    return common >= _FOLDED * (here + there - common) and not any(word.isdigit() for word in one[1] ^ other[1])

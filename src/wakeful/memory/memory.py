@@ -26,7 +26,8 @@ from wakeful.memory.vectors import Vectors
 Time = int | datetime
 """A moment: nanoseconds since the epoch, or a datetime (without a zone: the machine's own)."""
 
-_CANDIDATES = 60
+_CANDIDATES = 40
+_LOOKED_AT = 5  # times as many as are wanted are looked at for near-duplicates
 _NAMED = 1.3  # times the score of what happened on a date that is named; what is told of that date counts as well
 
 
@@ -180,7 +181,7 @@ class Memory:
         if k <= 0:
             return []
         now_ns = self._now_ns()
-        limit = _CANDIDATES + 4 * k + len(without)
+        limit = _CANDIDATES + 2 * k + len(without)
         within = Within(kinds, at_ns(since), at_ns(until), sources)
         named = period_in(query, now_ns) if times and since is None and until is None else None
         found: list[Found] = []
@@ -256,7 +257,7 @@ def _folded(recalled: Sequence[Recalled], k: int) -> list[Recalled]:
     kept: list[Recalled] = []
     prints: list[tuple[str, frozenset[str]]] = []
     also: list[list[int]] = []
-    for each in recalled:
+    for each in recalled[: _LOOKED_AT * k]:
         mark = fingerprint(each.entry)
         at = next((at for at, other in enumerate(prints) if alike(mark, other)), None)
         if at is not None:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 VERSION = 1
 """Of the file; one of another version is built anew."""
 
-_EXACT = 300
+_EXACT = 200
 """Vectors that are compared exactly, at least; more where more are asked for."""
 
 _LOADED = 20_000  # codes read at a time
@@ -138,19 +138,17 @@ class Vectors:
         np = numpy()
         wanted = np.frombuffer(query, np.float32)
         wanted = wanted / (np.linalg.norm(wanted) or 1.0)
-        candidates = max(_EXACT, 3 * limit)
+        candidates = max(_EXACT, 2 * limit)
         near = codes.nearest(wanted, candidates) if only is None else codes.nearest_of(wanted, only, candidates)
-        marks = ", ".join(map(str, near))
-        rows = db.execute(
-            f"SELECT seq, vector FROM exact JOIN code USING (id) WHERE id IN ({marks})"  # noqa: S608
-        ).fetchall()
+        marks = ", ".join(map(str, sorted(near)))
+        rows = db.execute(f"SELECT id, vector FROM exact WHERE id IN ({marks})").fetchall()  # noqa: S608
         if not rows:  # all of them were forgotten meanwhile
             return []
         whole = np.frombuffer(b"".join(vector for _, vector in rows), np.uint8).reshape(len(rows), 4 + dims)
         scales = whole[:, :4].copy().view(np.float32)[:, 0]
         cosines = (whole[:, 4:].view(np.int8).astype(np.float32) @ wanted) * scales
         best = np.argsort(-cosines, kind="stable")[:limit]
-        return [(rows[at][0], float(cosines[at])) for at in best]
+        return [(near[rows[at][0]], float(cosines[at])) for at in best]
 
     def _loaded(self, db: sqlite3.Connection, dims: int, generation: int) -> Codes:
         """The codes as the file holds them now: another process may have added some."""
@@ -188,6 +186,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     make_private(path)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA cache_size = -8000")  # kilobytes: the inner nodes of a million vectors
     return connection
 
 
