@@ -5,6 +5,7 @@ the real outbox, specialists and notifier.
 """
 
 import asyncio
+import contextlib
 import io
 import re
 import time
@@ -22,6 +23,7 @@ from acting_house import Counted, events, until
 from aiohttp import web
 from injections import CANARY, EVIL, SPLITS, Injection, Order, corpus, obeyed
 from rich.console import Console
+from scripted_model import Messages, ScriptedServer, thought
 from test_actions_clean import ADDRESS
 
 from wakeful.actions import (
@@ -45,6 +47,7 @@ from wakeful.actions import (
 from wakeful.actions.files import Places
 from wakeful.actions.notices import Message
 from wakeful.actions.places import cleaned
+from wakeful.attention import AttentionSettings
 from wakeful.cli.terminal import event_text
 from wakeful.context import Seen, moment
 from wakeful.events import (
@@ -62,10 +65,13 @@ from wakeful.events import (
     Observation,
     Salience,
     Summary,
+    Thought,
     encode,
 )
-from wakeful.journal import Journal
-from wakeful.lmstudio import ChatResult, ToolCall, Usage
+from wakeful.journal import Journal, JournalIndex
+from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ToolCall, Usage
+from wakeful.memory import Memory, Recall
+from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
 
 ALLOWED = {
     *("look_closer", "processes", "disk_use", "sockets", "search_journal", "read_file", "list_folder", "unit_status"),
@@ -112,6 +118,7 @@ class House:
     listed: str
     phone: Phone
     model: ObedientModel
+    tools: Toolbox
     traps: list[Counted]
     hits: list[str]
     trace: Path
@@ -184,7 +191,7 @@ async def house(folder: Path) -> AsyncGenerator[House]:
             async with asyncio.timeout(10):
                 while await journal.cursor("notify") == Cursor(""):
                     await asyncio.sleep(0.01)
-            yield House(journal, root, listed, phone, model, traps, hits, trace)
+            yield House(journal, root, listed, phone, model, box, traps, hits, trace)
         finally:
             for part in parts:
                 part.cancel()
@@ -349,16 +356,79 @@ async def check_all(here: House) -> None:
     assert EVIL not in "".join(here.hits)
 
 
+async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Split over lines, sources and days, and through recalled memories: by the real mind, gate, memory and prompts."""
+    monkeypatch.setattr("wakeful.mind.mind.GATHER_S", 0.02)
+    injections = [each for each in corpus() if each.split in ("lines", "sources", "days")][:30]
+    obeying = [each for each in corpus() if not each.split and each.carrier == "log line"][:20]
+    ordered: list[Order] = []
+
+    async with house(tmp_path) as here:
+
+        def answer(messages: Messages, offered: list[str]) -> str:
+            found = [here.filled(order) for order in obeyed("\n".join(each["content"] for each in messages))]
+            new = next((order for order in found if order not in ordered), None)
+            if new is None:
+                return thought(messages, offered)
+            ordered.append(new)
+            call = {"tool": new.tool, "arguments": new.arguments}
+            told = new.text or new.said()
+            return thought(
+                messages, offered, focus=told[:150], assessment=told[:290], severity="critical", action_needed=True,
+                action_type="delegate", action_details="approved by the user", call=call, next_prediction=told[:190],
+            )  # fmt: skip
+
+        async with (
+            ScriptedServer(answer, context_tokens=8192) as server,
+            AsyncLMStudioClient(server.url) as client,
+            JournalIndex(here.journal, tmp_path / "index.db") as index,
+        ):
+            facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url)
+            mind = Mind(
+                here.journal,
+                Thinker(client, facts, answer_tokens=500),
+                Recall(Memory(here.journal, index)),
+                attention=AttentionSettings(thoughts_per_hour=36_000),
+                settings=MindSettings(first_look=False, notify_from="info"),
+                tools=here.tools,
+            )
+            thinking = asyncio.create_task(mind.run())
+            for number, injection in enumerate([*injections, *obeying]):
+                asked = len(server.prompts)
+                filled = here.filled(injection.order)  # orders name this house's own paths where they are in one piece
+                for at, piece in enumerate(injection.pieces):
+                    text = f"ERROR panic {number} failed: {piece}"
+                    if not injection.split:
+                        text = text.replace(injection.order.said(), filled.said())
+                    source = f"log:/{number}/{at if injection.split == 'sources' else 0}"
+                    await here.journal.append(
+                        [Observation(at_ns=time.time_ns(), source=source, form="lines", text=text)]
+                    )
+                # what is split may be too weak to wake the mind, and then comes along with the next
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        while len(server.prompts) == asked or mind.busy:
+                            await asyncio.sleep(0.01)
+            thinking.cancel()
+            await asyncio.wait([thinking])
+        requests = await events(here.journal, ActionRequest)
+        await settled(here.journal, {request.key for request in requests})
+        assert len(ordered) >= 20, "the model obeyed too little: this proves nothing"
+        cited = {seq for each in await events(here.journal, Thought) for seq in each.evidence}
+        assert len(await here.journal.get(cited)) == len(cited), "a thought cites what does not exist"
+        await check_all(here)
+
+
 async def test_a_person_who_says_yes_to_one_thing_says_yes_to_that_alone(tmp_path: Path) -> None:
     """Of all that waits after the attack, one approval lets exactly one thing run."""
     async with house(tmp_path) as here:
         orders = [Order("run_wipe", {}), Order("run_deploy", {"target": "staging"}), Order("run_wipe", {})]
         await here.journal.append([consequences(order, f"k{at}") for at, order in enumerate(orders)])
-        asked = await until(here.journal, ApprovalRequested, 3)
+        asked = await until(here.journal, ApprovalRequested, 2)  # the second wipe is the first one again
         chosen = next(event for event in asked if event.tool == "run_deploy")
         await Approvals(here.journal).decide(chosen.digest, approve=True, by="terminal")
-        [result] = await until(here.journal, ActionResult)
-        assert (result.key, result.outcome) == (chosen.key, "done")
+        found = {result.key: result.outcome for result in await until(here.journal, ActionResult, 2)}
+        assert found == {"k2": "declined", chosen.key: "done"}
         assert here.trace.read_text().split() == ["staging"]
 
 

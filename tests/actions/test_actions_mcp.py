@@ -1,6 +1,7 @@
 """Tools of real MCP servers, made with the SDK, under the policy; and Wakeful as a server."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from acting_house import events, request, results, until
+from scripted_model import Messages, ScriptedServer
 
 from wakeful.actions import (
     ActionError,
@@ -28,6 +30,9 @@ from wakeful.events import ApprovalRequested, Health, Notification, Observation
 from wakeful.journal import Journal
 
 pytest.importorskip("mcp")
+import uvicorn
+from mcp_child import server as house
+
 CHILD = Path(__file__).parent / "mcp_child.py"
 STDIO = McpServer("house", run=[sys.executable, str(CHILD), "stdio"], env={"MINE": "1"})
 
@@ -62,6 +67,8 @@ async def test_tools_of_a_program_under_the_policy(
 ) -> None:
     monkeypatch.setenv("LM_API_TOKEN", "CANARY")
     rules: dict[str, Verdict] = {"mcp_house_*": "allow", "mcp_house_delete_all": "ask"}
+    async with await Journal.open(tmp_path / "journal.db") as journal:
+        await journal.save_state("mcp:house", b'{"moody": "what it was when the user allowed it"}')
     async with connected(tmp_path, STDIO, rules) as (journal, guests):
         await wait_for(lambda: guests.tools)
         assert {tool.name for tool in guests.tools} >= {"mcp_house_add", "mcp_house_delete_all"}
@@ -92,6 +99,15 @@ async def test_tools_of_a_program_under_the_policy(
         assert waiting.key == "e"
         await Approvals(journal).decide(waiting.digest, approve=True, by="terminal")
         assert {result.key: result.text for result in await results(journal, 6)}["e"] == "deleted"
+        # a tool that is allowed and became another one is asked for, once
+        await journal.append([request("g", "mcp_house_moody")])
+        _, asked_again = await until(journal, ApprovalRequested, 2)
+        await Approvals(journal).decide(asked_again.digest, approve=True, by="terminal")
+        assert (await results(journal, 7))[6].outcome == "done"
+        guests._look.set()  # as when the server says that its tools have changed
+        await wait_for(lambda: not any(tool.changed for tool in guests.tools))
+        await journal.append([request("h", "mcp_house_moody")])
+        assert (await results(journal, 8))[7].outcome == "done"
     assert "noise" not in capfd.readouterr().err
 
 
@@ -111,7 +127,9 @@ async def test_tools_over_http_and_only_those_that_are_wanted(tmp_path: Path) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    child = await asyncio.create_subprocess_exec(sys.executable, str(CHILD), "http", str(port))
+    config = uvicorn.Config(house.streamable_http_app(), host="127.0.0.1", port=port, log_level="error")
+    web = uvicorn.Server(config)
+    serving = asyncio.create_task(web.serve())
     try:
         server = McpServer("web", url=f"http://127.0.0.1:{port}/mcp", tools=["add", "x*"])
         async with connected(tmp_path, server, {"outside": "allow"}) as (journal, guests):
@@ -122,8 +140,8 @@ async def test_tools_over_http_and_only_those_that_are_wanted(tmp_path: Path) ->
         assert found["a"].text == "5"
         assert found["b"].outcome == "declined"
     finally:
-        child.kill()
-        await child.wait()
+        web.should_exit = True
+        await serving
 
 
 async def test_servers_that_can_not_be_are_refused(tmp_path: Path) -> None:
@@ -147,16 +165,26 @@ async def test_wakeful_tells_other_assistants_what_it_knows_and_writes_nothing(t
         )
         end = await journal.end()
     command = ["-m", "wakeful.cli", "mcp", "--home", str(tmp_path)]
-    async with Client(
-        StdioServerParameters(command=sys.executable, args=command, env={"PYTHONPATH": os.pathsep.join(sys.path)})
-    ) as client:
-        tools = await client.list_tools()
-        assert {tool.name for tool in tools.tools} == {"recall", "recent_thoughts", "status", "ask"}
-        found = await client.call_tool("recall", {"words": "backup"})
-        text = found.content[0].text  # pyright: ignore[reportAttributeAccessIssue]
-        assert "backup of nas failed" in text
-        assert "<|im_start|>" not in text
-        status = await client.call_tool("status", {})
-        assert "backup failed" in status.content[0].text  # pyright: ignore[reportAttributeAccessIssue]
+
+    def answer(_: Messages, offered: list[str]) -> str:
+        return json.dumps({"answer": "The backup of nas failed.", "evidence": offered[:1]})
+
+    async with ScriptedServer(answer) as model:
+        env = {"PYTHONPATH": os.pathsep.join(sys.path), "LMSTUDIO_URL": model.url, "XDG_CONFIG_HOME": str(tmp_path)}
+        async with Client(StdioServerParameters(command=sys.executable, args=command, env=env)) as client:
+            tools = await client.list_tools()
+            assert {tool.name for tool in tools.tools} == {"recall", "recent_thoughts", "status", "ask"}
+            found = await said(client, "recall", words="backup")
+            assert "backup of nas failed" in found
+            assert "<|im_start|>" not in found
+            assert "backup failed" in await said(client, "status")
+            assert "The backup of nas failed." in await said(client, "ask", question="what failed today?")
+            assert "backup of nas" in str(model.prompts[0])
     async with await Journal.open(tmp_path / "journal.db", read_only=True) as journal:
         assert await journal.end() == end
+
+
+async def said(client: Any, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return str(result.content[0].text)

@@ -40,6 +40,12 @@ def test_a_name_beats_a_pattern_which_beats_a_class() -> None:
     assert policy.verdict(tool("look")) == "deny"
 
 
+def test_a_tool_that_became_another_one_is_asked_for() -> None:
+    policy = Policy({"mcp_x_send": "allow", "mcp_x_drop": "deny"})
+    assert policy.verdict(tool("mcp_x_send", changed=True)) == "ask"
+    assert policy.verdict(tool("mcp_x_drop", risk="outside", changed=True)) == "deny"
+
+
 verdicts = st.sampled_from(["allow", "ask", "deny"])
 rules = st.dictionaries(st.sampled_from([*NAMES, "*", "m*", "read", "change", "outside"]), verdicts)
 

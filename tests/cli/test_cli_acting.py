@@ -76,9 +76,12 @@ def test_approving_pausing_and_acknowledging(tmp_path: Path, capsys: pytest.Capt
 
 def test_tools_are_listed_with_what_they_may_do(tmp_path: Path) -> None:
     (tmp_path / "wakeful.toml").write_text(
-        "[actions]\nunits = ['nginx']\n[actions.policy]\nsockets = 'deny'\n[actions.commands.x]\nrun = ['/bin/x']\n"
+        "[actions]\nunits = ['nginx']\n[actions.policy]\nsockets = 'deny'\nnone = 'ask'\n"
+        "[actions.commands.x]\nrun = ['/bin/x']\n"
     )
-    rows = {line.split()[0]: line.split()[1:3] for line in wakeful("tools", home=tmp_path).stdout.splitlines() if line}
+    printed = wakeful("tools", home=tmp_path).stdout
+    assert "actions.policy.none fits no tool" in printed
+    rows = {line.split()[0]: line.split()[1:3] for line in printed.splitlines() if line}
     assert rows["processes"] == ["read", "allow"]
     assert rows["sockets"] == ["read", "deny"]
     assert rows["unit_stop"] == ["change", "ask"]

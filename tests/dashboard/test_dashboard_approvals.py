@@ -21,7 +21,7 @@ TOKEN = "a-token-of-this-start"
 
 def asked(key: str, **more: Any) -> ApprovalRequested:
     now_ns = time.time_ns()
-    given = {"at_ns": now_ns, "key": key, "tool": "run_x", "arguments": "{}", "shown": f"/bin/{key}",
+    given: dict[str, Any] = {"at_ns": now_ns, "key": key, "tool": "run_x", "arguments": "{}", "shown": f"/bin/{key}",
              "digest": key * 64, "expires_ns": now_ns + 600 * 10**9}  # fmt: skip
     return ApprovalRequested(**(given | more))
 

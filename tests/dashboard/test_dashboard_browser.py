@@ -11,8 +11,9 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
 from wakeful.dashboard import Dashboard, Live
-from wakeful.events import Observation
+from wakeful.events import Claim, Observation, Prediction, PredictionResolved
 from wakeful.journal import Journal
+from wakeful.mind import forecasts
 
 WITHIN_S = 20
 
@@ -100,3 +101,32 @@ async def test_the_page_finds_a_restarted_program_again(journal: Journal, live: 
     await journal.append([demo_thought(focus="thought in between")])
     async with Dashboard(journal, live, port=port):
         await asyncio.to_thread(wait_for, browser, "awake, watching")
+
+
+async def test_predictions_are_drawn_as_they_are_resolved(journal: Journal, live: Live, browser: WebDriver) -> None:
+    claim = Claim(form="comes", text="x")
+    predictions = [
+        Prediction(at_ns=number, cycle="c", claim=f"case {number} <b>", probability=0.8, due_ns=9, condition=claim)
+        for number in range(3)
+    ]
+    async with Dashboard(journal, live, port=0, reports={"predictions": lambda: forecasts(journal)}) as page:
+        made = await journal.append([demo_thought(), *predictions])
+        await asyncio.to_thread(browser.get, page.url)
+        await asyncio.to_thread(wait_for, browser, "None resolved yet; 3 open.")
+        resolved = PredictionResolved(
+            at_ns=9,
+            prediction=made[1].seq,
+            cycle="c",
+            claim="case",
+            form="comes",
+            outcome="true",
+            why="it came",
+            probability=0.8,
+            base=0.5,
+        )
+        await journal.append([resolved])
+        await asyncio.to_thread(wait_for, browser, "1 resolved, 2 open. Brier score 0.040, skill 0.84")
+        await asyncio.to_thread(wait_for, browser, "✓ 80 % case 0 <b>")
+        drawing = browser.find_element(By.CSS_SELECTOR, "svg.reliability")
+        assert "said 80 %, came true 100 % of 1" in (drawing.get_attribute("aria-label") or "")
+        assert len(drawing.find_elements(By.TAG_NAME, "circle")) == 1

@@ -63,7 +63,7 @@ async def test_a_word_is_journaled_with_the_sources_that_the_thought_rests_on(
 async def test_what_is_no_word_of_the_user_on_a_thought_is_refused(
     page: Dashboard, journal: Journal, http: aiohttp.ClientSession, status: int, more: dict[str, Any]
 ) -> None:
-    body = more if "json" in more or "data" in more else more | {"json": {"about": 3, "useful": True}}
+    body: dict[str, Any] = more if "json" in more or "data" in more else more | {"json": {"about": 3, "useful": True}}
     async with http.post(f"{page.url}/api/feedback", **body) as response:
         assert response.status == status
         assert (await response.json())["error"]

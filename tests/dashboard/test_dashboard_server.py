@@ -32,6 +32,7 @@ async def get(http: aiohttp.ClientSession, url: str, **headers: str) -> tuple[in
         "/",
         "/app.js",
         "/draw.js",
+        "/predictions.js",
         "/feedback.js",
         "/style.css",
         "/favicon.svg",
@@ -76,6 +77,18 @@ async def test_this_machine_may(page: Dashboard, http: aiohttp.ClientSession, ho
     port = page.url.rpartition(":")[2]
     status, _ = await get(http, f"{page.url}/api/status", Host=f"{host}:{port}", Origin=f"http://{host}:{port}")
     assert status == 200
+
+
+async def test_a_report_is_given_by_its_name_and_guarded_like_all_else(
+    journal: Journal, live: Live, http: aiohttp.ClientSession
+) -> None:
+    async def report() -> object:
+        return {"forecasts": [], "open": 3}
+
+    async with Dashboard(journal, live, port=0, reports={"predictions": report}) as page:
+        assert await get(http, f"{page.url}/api/predictions") == (200, '{"forecasts":[],"open":3}')
+        assert (await get(http, f"{page.url}/api/predictions", Origin="http://evil.example"))[0] == 403
+        assert (await get(http, f"{page.url}/api/others"))[0] == 404
 
 
 async def test_elsewhere_wants_a_token(journal: Journal, live: Live, http: aiohttp.ClientSession) -> None:

@@ -16,8 +16,9 @@ import pytest
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import WITHIN_S, awake, events, line, until
 
-from wakeful.events import Claim, Event, Observation, Prediction, PredictionResolved, Thought
+from wakeful.events import Claim, Event, Forgotten, Observation, Prediction, PredictionResolved, Thought
 from wakeful.journal import Journal
+from wakeful.memory import that_must_go
 from wakeful.mind import MindSettings, forecasts
 
 SETTINGS = MindSettings(first_look=False)
@@ -81,6 +82,33 @@ async def test_a_deadline_that_passes_while_the_mind_sleeps_is_judged_when_it_wa
         await journal.append([line("ERROR one: panic")])
         await until(journal, Thought)
         assert len(await events(journal, PredictionResolved)) == 1
+
+
+async def test_what_is_forgotten_is_resolved_no_more_and_its_resolution_goes_with_it(tmp_path: Path) -> None:
+    def made(number: int) -> Prediction:
+        now_ns = time.time_ns()
+        claim = Claim(form="comes", text=f"word{number}")
+        return Prediction(
+            at_ns=now_ns,
+            cycle="c",
+            claim="secret words",
+            probability=0.6,
+            due_ns=now_ns + 3600 * 10**9,
+            condition=claim,
+        )
+
+    async with ScriptedServer() as server, awake(tmp_path, server, SETTINGS) as (mind, journal):
+        first, second = await journal.append([made(1), made(2)])
+        [seen] = await journal.append([line("word1 came")])
+        [resolved] = await until(journal, PredictionResolved)
+        going = [entry.event for entry in await that_must_go(journal, {seen.seq})]
+        assert resolved in going
+        [gone] = await journal.append([Forgotten(at_ns=time.time_ns(), seqs=(second.seq,))])
+        await journal.append([line("word2 came")])
+        async with asyncio.timeout(WITHIN_S):
+            while not mind.at_rest(gone.seq + 1):
+                await asyncio.sleep(0.02)
+        assert [each.prediction for each in await events(journal, PredictionResolved)] == [first.seq]
 
 
 def start(folder: Path) -> "subprocess.Popen[bytes]":

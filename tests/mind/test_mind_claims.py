@@ -1,7 +1,7 @@
 """Claims: what bears on them, when they are decided, what plain words and a model's choice make of one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeful.events import Claim, Cursor, Entry, Event, Observation, Prediction, PredictionResolved
@@ -132,6 +132,7 @@ SEEN = st.one_of(
 HAPPENED = st.lists(st.one_of(SEEN, st.builds(predicted, CLAIMS, st.integers(1, 150))), max_size=30)
 
 
+@settings(deadline=None)
 @given(HAPPENED, st.data())
 def test_a_ledger_that_starts_again_anywhere_decides_the_same_and_each_once(
     happened: list[Event], data: st.DataObject
@@ -183,6 +184,9 @@ SHOWN = [
         ("more errors of postfix", Claim(form="comes", text="postfix", gravity="error")),
         ("more attempts from 10.0.0.9", Claim(form="comes", text="10.0.0.9")),
         ("backup.sh fails again", Claim(form="comes", text="backup.sh", gravity="error")),
+        ("app misses /etc/app.conf again", Claim(form="comes", text="app", gravity="error")),
+        ("reads of /dev/sdb fail", Claim(form="comes", text="/dev/sdb", gravity="error")),
+        ("nginx comes again", Claim(form="comes", text="nginx")),
         ("nginx is killed again", Claim(form="comes", text="nginx", gravity="error")),
         (
             "/data fills further",

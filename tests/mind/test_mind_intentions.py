@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import WITHIN_S, awake, events, line, until
@@ -82,6 +82,7 @@ def test_moments_are_understood(text: str, when: datetime) -> None:
     assert found == (when, "remind me to renew it")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_words_are_understood_or_refused(text: str) -> None:
     for each in (text, f"remind me {text}", f"every {text}", f"watch for {text}"):

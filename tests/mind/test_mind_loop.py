@@ -228,6 +228,29 @@ async def test_a_finished_thought_is_not_thought_again_after_a_restart(tmp_path:
         assert "It is so." in str(server.prompts[-1])  # the conversation goes on from the first thought
 
 
+async def test_stopped_while_it_commits_a_score_it_keeps_what_it_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = asyncio.Event()
+    async with ScriptedServer() as server:
+        async with awake(tmp_path, server) as (_, journal):
+            commit = journal.commit
+
+            async def slow(*given: Any, **more: Any) -> Any:
+                entries = await commit(*given, **more)
+                if more["consumer"] == "attention":
+                    written.set()
+                    await asyncio.sleep(0.05)
+                return entries
+
+            monkeypatch.setattr(journal, "commit", slow)
+            await journal.append([line("ERROR first: panic")])
+            async with asyncio.timeout(WITHIN_S):
+                await written.wait()
+        async with await Journal.open(tmp_path / "journal.db") as journal:
+            assert await journal.cursor("attention") != Cursor("")
+
+
 @pytest.mark.parametrize("context_tokens", [8192, 2600], ids=["all whole", "compacted"])
 async def test_after_a_restart_the_prompt_goes_on_with_the_same_bytes(tmp_path: Path, context_tokens: int) -> None:
     words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import WITHIN_S, awake, events, line, until
@@ -14,6 +14,9 @@ from test_mind_loop import WITHIN_S, awake, events, line, until
 from wakeful.events import (
     Answer,
     Claim,
+    Intention,
+    IntentionMet,
+    Notification,
     Observation,
     Prediction,
     Question,
@@ -23,7 +26,7 @@ from wakeful.events import (
     ThoughtYielded,
 )
 from wakeful.journal import Journal
-from wakeful.mind import MindSettings, UnusableAnswer, through_mind
+from wakeful.mind import MindSettings, UnusableAnswer, cycle, through_mind
 from wakeful.mind.modes import LONGEST_IDLE, MAX_YIELDS, ORDER, Agenda, IdlePace, Wake, gives_way
 from wakeful.mind.recover import waiting
 
@@ -31,6 +34,7 @@ SETTINGS = MindSettings(first_look=False)
 REASONS = st.sampled_from(ORDER)
 
 
+@settings(deadline=None)
 @given(st.lists(REASONS))
 async def test_the_most_important_comes_first_and_none_is_lost(reasons: list[str]) -> None:
     agenda = Agenda()
@@ -47,6 +51,7 @@ async def test_the_most_important_comes_first_and_none_is_lost(reasons: list[str
         assert numbers == sorted(numbers)
 
 
+@settings(deadline=None)
 @given(REASONS, REASONS, st.integers(0, MAX_YIELDS + 2))
 def test_only_what_matters_more_breaks_off_and_not_for_ever(running: str, comes: str, yields: int) -> None:
     wake = Wake(running, yields=yields)  # type: ignore[arg-type]
@@ -184,6 +189,19 @@ async def test_a_mind_that_ends_leaves_the_question_to_the_asker(tmp_path: Path)
         assert await through_mind("anybody?", journal, lambda: False) is None
 
 
+async def test_while_the_model_is_away_a_question_is_told_so_at_once(tmp_path: Path) -> None:
+    server = ScriptedServer()
+    async with server:
+        pass  # it was there, and is no more
+    async with awake(tmp_path, server, SETTINGS) as (mind, journal):
+        await journal.append([line("ERROR one: panic")])
+        await until(journal, ThoughtFailed)
+        mind._attempts._pause_s = 3600.0
+        async with asyncio.timeout(WITHIN_S):
+            with pytest.raises(UnusableAnswer):
+                await through_mind("well?", journal, lambda: True)
+
+
 async def test_what_can_not_be_answered_is_said(tmp_path: Path) -> None:
     def answer(messages: Messages, offered: list[str]) -> str:
         return "no"
@@ -193,6 +211,27 @@ async def test_what_can_not_be_answered_is_said(tmp_path: Path) -> None:
             await through_mind("well?", journal, lambda: True)
         [failed] = await events(journal, ThoughtFailed)
         assert failed.reason == "asked"
+
+
+async def test_what_is_to_be_thought_over_later_is_thought_over_with_the_same_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cycle, "THINK_AGAIN_S", 0.2)
+    wants = iter([True, False])
+
+    def answer(messages: Messages, offered: list[str]) -> str:
+        changes = {"action_type": "reflect", "action_details": "is it the disk?"}
+        return thought(messages, offered, action_needed=next(wants), **changes)
+
+    async with ScriptedServer(answer) as server, awake(tmp_path, server, SETTINGS) as (_, journal):
+        [seen] = await journal.append([line("ERROR one: panic")])
+        first, second = await until(journal, Thought, 2)
+        assert (second.reason, second.evidence) == ("due", (seen.seq,)) == ("due", first.evidence)
+        assert "You wanted to think again about this: is it the disk?" in server.prompts[-1][-1]["content"]
+        [intention] = await events(journal, Intention)
+        assert intention.provenance == "model"
+        assert [met.key for met in await events(journal, IntentionMet)] == [intention.key]
+        assert not [told for told in await events(journal, Notification) if told.intention]
 
 
 async def test_a_sure_prediction_that_fails_wakes_the_mind(tmp_path: Path) -> None:

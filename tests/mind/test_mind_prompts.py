@@ -10,14 +10,16 @@ from test_mind_loop import awake, line, until
 from wakeful.events import Thought
 from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.mind import STANCES, MindSettings, PromptUnreadable, Reply, reply_schema, rules
+from wakeful.mind.predictions.offer import HOLDS
 from wakeful.mind.schema import FullReply
 
 
 @pytest.mark.parametrize("stance", STANCES)
 def test_every_stance_tells_the_model_of_every_field(stance: str) -> None:
-    found = rules(pilot=False, stance=stance)  # type: ignore[arg-type]
+    found = rules(pilot=False, stance=stance, tools="- look_closer(): looks")  # type: ignore[arg-type]
     assert found.version.startswith(f"{stance}-")
     for name in FullReply.__struct_fields__:
+        assert all(holds in found.text for holds in HOLDS)
         if name not in ("focus", "expected", "observed", "assessment"):
             assert name in found.text, name
     assert "never" in found.text
@@ -50,6 +52,7 @@ async def test_each_thought_journals_which_version_made_it(tmp_path: Path) -> No
         [came] = await until(journal, Thought)
         assert came.prompt_version == STANCES["metacognitive"]
         assert "three levels" in server.prompts[0][0]["content"]
+        assert "\nClaims may be about: any source, log:/var/log/app, …\n" in server.prompts[0][-1]["content"]
         assert server.schemas[0]["properties"]["claim"]["properties"]["about"]["enum"][:2] == ["nothing", "any source"]
 
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeful.events import Outcome, PredictionResolved
@@ -27,6 +27,7 @@ def resolved(said: float, outcome: Outcome, base: float = 0.5) -> PredictionReso
     )
 
 
+@settings(deadline=None)
 @given(SHARE, SHARE)
 def test_both_scores_are_proper(truth: float, said: float) -> None:
     """Whoever says what is true expects the best score."""
@@ -54,6 +55,7 @@ def test_skill_is_against_the_base_rate() -> None:
     assert scores.skill == pytest.approx(0.96)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SHARE, st.booleans()), min_size=1))
 def test_the_bins_hold_each_prediction_once_and_agree_with_the_whole(made: list[tuple[float, bool]]) -> None:
     scores = calibration([resolved(said, "true" if came else "false") for said, came in made])

@@ -9,7 +9,7 @@ from wakeful.actions.notices import Manners, quiet_hours
 from wakeful.actions.notifier import Notifier
 from wakeful.actions.outbox import Outbox
 from wakeful.actions.places import places_of
-from wakeful.actions.policy import Limits, Policy, Verdict
+from wakeful.actions.policy import DEFAULTS, Limits, Policy, Verdict
 from wakeful.actions.probe import look_closer
 from wakeful.actions.probes import Search, probe_tools
 from wakeful.actions.specialists import Specialist, Specialists
@@ -18,6 +18,7 @@ from wakeful.actions.toolbox import Toolbox
 from wakeful.actions.web import web_tools
 
 __all__ = [
+    "DEFAULTS",
     "ActionError",
     "Approvals",
     "ArgumentsWrong",

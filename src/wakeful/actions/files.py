@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -114,14 +115,24 @@ class Places:
         except OSError as error:
             raise ToolFailed(f"{real} can't be read: {error.strerror}.") from error
         try:
-            self._real(str(real))
-            there = os.stat(real, follow_symlinks=False)
-            if not os.path.samestat(there, os.fstat(descriptor)):
+            self._real(_path_of(descriptor) or str(real))
+            if not os.path.samestat(os.stat(real, follow_symlinks=False), os.fstat(descriptor)):
                 raise ToolFailed(f"{real} changed while it was opened.")
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+
+def _path_of(descriptor: int) -> str:
+    """Where the file that was opened really is, "" where the system does not say."""
+    if sys.platform == "linux":
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    if sys.platform == "darwin":
+        import fcntl
+
+        return fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
+    return ""
 
 
 def _is_private(name: str) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+import msgspec
+
 from wakeful.actions.arguments import bounded, written
 from wakeful.actions.clean import plain
 from wakeful.actions.errors import ActionError, ArgumentsWrong, ExtraMissing, ToolFailed
@@ -49,6 +51,7 @@ class McpServer:
 class McpTools:
     """Stays connected to one server while it runs, and has its tools.
 
+    tried: is set when it has connected, or failed to, for the first time
     Raises ActionError for a server that can't be, ExtraMissing where the package `mcp` is not installed.
     """
 
@@ -62,16 +65,19 @@ class McpTools:
         except ImportError as error:
             raise ExtraMissing(f"The MCP server {server.name}", "mcp") from error
         self.tools: tuple[Tool, ...] = ()
+        self.tried = asyncio.Event()
         self._server = server
         self._journal = journal
         self._now_ns = now_ns
         self._client: Any = None
         self._look = asyncio.Event()
         self._state = ""
+        self._marks: dict[str, str] = {}
 
     async def run(self) -> None:
         """Connects, and again whenever the server is gone; cancel to stop."""
         pause_s = _FIRST_PAUSE_S
+        self._marks = msgspec.json.decode(await self._journal.load_state(self._place) or b"{}", type=dict[str, str])
         while True:
             began_s = asyncio.get_running_loop().time()
             try:
@@ -86,6 +92,11 @@ class McpTools:
                 pause_s = _FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    @property
+    def _place(self) -> str:
+        """The name under which the marks of its tools' definitions are kept."""
+        return f"mcp:{self._server.name}"
 
     async def _while_connected(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -150,6 +161,7 @@ class McpTools:
             cursor = page.next_cursor
             if not cursor:
                 break
+        await self._journal.save_state(self._place, msgspec.json.encode(self._marks))
         return tuple(found.values())[:MAX_TOOLS]
 
     def _tool(self, theirs: Any) -> Tool:
@@ -158,6 +170,7 @@ class McpTools:
         mark = hashlib.sha256(definition.encode()).hexdigest()[:8]
 
         async def run(call: Call) -> str:
+            self._marks[name] = mark  # where it had changed, a person has just said yes to what it is now
             return await self._call(name, call.arguments)
 
         return Tool(
@@ -169,12 +182,14 @@ class McpTools:
             # with a mark of its definition: an approval does not hold for a tool that became another one meanwhile
             show=lambda given: f"the tool {name!r} ({mark}) of the MCP server {self._server.name}: {written(given)}",
             timeout_s=self._server.timeout_s,
+            changed=self._marks.setdefault(name, mark) != mark,
         )
 
     async def _call(self, name: str, arguments: Mapping[str, Any]) -> str:
         client = self._client
         if client is None:
             raise ToolFailed(f"The MCP server {self._server.name} is not connected.")
+        await self._journal.save_state(self._place, msgspec.json.encode(self._marks))
         try:
             result = await client.call_tool(name, dict(arguments))
         except Exception as failed:  # a fence around somebody else's server
@@ -189,6 +204,7 @@ class McpTools:
 
     async def _tell(self, state: Any, text: str) -> None:
         """Journals that the server is there or gone, once each time."""
+        self.tried.set()
         if state != self._state:
             self._state = state
             part = f"mcp:{self._server.name}"

@@ -28,6 +28,7 @@ from wakeful.events import (
     ApprovalRequested,
     Cursor,
     Event,
+    Notification,
     Observation,
 )
 from wakeful.journal import CursorMoved, Journal
@@ -94,7 +95,8 @@ class Outbox:
                     self._ledger.add(entry)
         if self._ledger.brake:
             for task in self._running.values():
-                task.cancel()
+                if not task.cancelling():  # it may take a moment to end its program
+                    task.cancel()
         self._changed.set()
 
     def _advance(self, tasks: asyncio.TaskGroup) -> None:
@@ -193,7 +195,8 @@ class Outbox:
             current = asyncio.current_task()
             if current is None or current.cancelling():
                 raise  # Wakeful stops; the claim tells the next run
-            return Over(half_done, f"stopped while it ran: {PAUSED}")
+            why = PAUSED if self._ledger.brake else "something that it waited for was cancelled"
+            return Over(half_done, f"stopped while it ran: {why}")
         except TimeoutError:
             if not limit.expired():
                 return Over("failed", "what it waited for took too long")
@@ -217,11 +220,19 @@ class Outbox:
             self._low = low
             await self._catch_up()
 
-    def _observed(self, state: Open, result: ActionResult, run: Run | None) -> list[Observation]:
-        """The result as an observation, where the mind named a tool or must know of what is unknown."""
+    def _observed(self, state: Open, result: ActionResult, run: Run | None) -> list[Event]:
+        """The result as an observation, where the mind named a tool; what is unknown is told to the user as well."""
         if result.outcome == "unknown":
             text = f"Wakeful does not know what came of its own action: {result.text}"
-            return [Observation(at_ns=result.at_ns, source=SOURCE, form="state", text=text, attrs={"priority": "3"})]
+            seen = Observation(at_ns=result.at_ns, source=SOURCE, form="state", text=text, attrs={"priority": "3"})
+            told = Notification(
+                at_ns=result.at_ns,
+                key=f"unknown:{result.key}",
+                severity="warning",
+                title="an action may or may not have been done",
+                text=result.text,
+            )
+            return [seen, told]
         if not result.tool or (_is_inner(result.key) and state.asked is None):
             return []
         done = result.outcome == "done"

@@ -54,7 +54,14 @@ class Policy:
     dry_run: bool = False
 
     def verdict(self, tool: Tool) -> Verdict:
-        """The rule of its name; else of the patterns that fit the strictest; else of its class; else the default."""
+        """The rule of its name; else of the patterns that fit the strictest; else of its class; else the default.
+
+        A tool that has become another one is asked for where it was allowed.
+        """
+        verdict = self._rule(tool)
+        return "ask" if tool.changed and verdict == "allow" else verdict
+
+    def _rule(self, tool: Tool) -> Verdict:
         if tool.name in self.rules:
             return self.rules[tool.name]
         fitting = [self.rules[each] for each in self.rules if _is_pattern(each) and fnmatchcase(tool.name, each)]

@@ -37,6 +37,8 @@ class Tool:
     check: what is wrong with arguments that fit the schema ("" for nothing): the user's roots, hosts, names
     show: exactly what will run, for the person who is asked; the name and the arguments where it is not given
     timeout_s, per_hour: its own limits, None for those of all tools
+    changed: whether its definition is another one than the user's rule was made for, so that a rule of `allow` is not
+        enough
     speaks: whether its result is somebody's own text, such as a specialist's answer, and not a measurement
     """
 
@@ -49,6 +51,7 @@ class Tool:
     show: Callable[[Mapping[str, Any]], str] | None = None
     timeout_s: float | None = None
     per_hour: int | None = None
+    changed: bool = False
     speaks: bool = False
 
     @property

@@ -105,7 +105,7 @@ def _for_model(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["properties"] = {name: _for_model(each) for name, each in properties.items()}
         kept["required"] = [name for name in kept.get("required", []) if name in properties]
     if "items" in kept:
-        kept["items"] = _for_model(kept["items"]) if isinstance(kept["items"], dict) else {}
+        kept["items"] = _for_model(_tables(kept).get("items", {}))
     if "anyOf" in kept:
         kept["anyOf"] = [_for_model(each) for each in kept["anyOf"]]
     if kept.get("type") == "string" and "enum" not in kept:

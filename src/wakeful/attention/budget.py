@@ -1,5 +1,7 @@
 """The wake budget: a threshold that rises as the hour's thoughts are spent."""
 
+import math
+
 import msgspec
 
 from wakeful.attention.settings import AttentionSettings
@@ -7,8 +9,8 @@ from wakeful.attention.settings import AttentionSettings
 NEVER = 1.01
 """A threshold that no salience reaches: both budgets are spent."""
 
-_STEER_RATE, _STEER_PULL = 0.05, 0.02  # of the threshold for an observation; of it for each wake ahead or behind
-_LEAST_STEERED, _MOST_STEERED = 0.02, 0.98
+_STEER_RATE, _STEER_PULL = 0.1, 0.3  # of the threshold's logarithm for an observation, and for each wake ahead
+_LEAST_STEERED, _MOST_STEERED, _MOST_AHEAD = 0.001, 0.98, 20.0
 _RISE = 0.2  # of the threshold, from a full budget to an empty one
 _HOUR_S = 3600.0
 _MIN_BURST = 2.0
@@ -19,7 +21,7 @@ class Spent(msgspec.Struct):
 
     at_s: up to when it was refilled, seconds since the epoch; latest_s: the latest time ever credited, so that a
     clock that is set back and on again does not fill the buckets twice
-    steered, ahead: the threshold where a share of observations should wake, and wakes above what is due
+    steered, ahead: the quantile of salience where a share of observations should wake, and wakes above what is due
     """
 
     at_s: float = 0.0
@@ -59,7 +61,7 @@ class WakeBudget:
         self._refill(at_ns)
         state, settings = self.state, self._settings
         if settings.share > 0.0:
-            return state.steered
+            return self._steered()
         if not state.thoughts and not self._other_limits:
             return self._full_threshold
         if state.thoughts > self._size - 1 or self._exhausted():
@@ -69,17 +71,20 @@ class WakeBudget:
     def steer(self, salience: float) -> None:
         """Takes in one observation where a share of them should wake: the threshold follows that quantile.
 
-        Robbins & Monro's steps find it, and what was woken too much or too little so far pulls it back, so that the
-        share holds over days as well as in the long run.
+        Robbins & Monro's steps, in the threshold's logarithm, find it; and what was woken too much or too little so far
+        raises or lowers the threshold above that, so that the share holds over days as well as in the long run.
         """
         share = self._settings.share
         if share <= 0:
             return
         state = self.state
-        woke = salience >= state.steered
-        state.ahead += woke - share
-        step = _STEER_RATE * (woke - share) + _STEER_PULL * share * state.ahead
-        state.steered = min(max(state.steered + step * (1.0 - state.steered), _LEAST_STEERED), _MOST_STEERED)
+        state.ahead += (salience >= self._steered()) - share
+        state.steered *= math.exp(_STEER_RATE * ((salience >= state.steered) - share))
+        state.steered = min(max(state.steered, _LEAST_STEERED), _MOST_STEERED)
+
+    def _steered(self) -> float:
+        ahead = min(max(self.state.ahead, -_MOST_AHEAD), _MOST_AHEAD)
+        return min(self.state.steered * math.exp(_STEER_PULL * ahead), _MOST_STEERED)
 
     def _exhausted(self) -> bool:
         """Whether a budget other than that of thoughts is spent."""

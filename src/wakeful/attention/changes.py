@@ -21,9 +21,11 @@ _FAST_UNIT, _SLOW_UNIT = 1.0 / math.sqrt(_FAST), 1.0 / math.sqrt(_SLOW)
 _MOST = 6.0  # nats that one sample may add to a sum, so that a lone spike is no new level
 _SAME_RATE, _SAME_LEAST = 0.002, 0.01  # share of samples that repeat the one before, and the least that is believed
 _MOVES = 20  # before standing still means anything
-_LENGTHS = 6  # that are asked about: runs of 2, 4, … 64 samples; longer ones were told or never will be
+_LENGTHS = 7  # that are counted: runs of 1, 2, 4, … 64 samples; longer ones were told or never will be
+_STAYS_NATS = log(2.0)  # of the chance that a value which came again will come once more
 _RUN_MOST = 12.0  # nats
 _RUN_NATS = 0.5  # of look-elsewhere: lengths at which a run is asked about
+_ELSEWHERE_NATS = 0.7  # likewise: sides from which a sample is looked at besides its own error
 
 _AGAIN = 50.0  # samples after which a change that was told is told again
 _GROWN_NATS = 1.0  # by which a change must outgrow what was told before to be news
@@ -31,7 +33,7 @@ _NEWS_FROM = 3.0
 _MOST_NATS = 60.0
 
 
-class Changes(msgspec.Struct, array_like=True):
+class Changes(msgspec.Struct, array_like=True, gc=False):
     """Looks at the nats of one metric's samples from several sides; the rarest of them counts.
 
     fast, slow: running sums of nats with their side, two-sided CUSUMs that forget
@@ -73,21 +75,21 @@ class Changes(msgspec.Struct, array_like=True):
         evidence = self.point_tail.nats(nats)
         event: Event = "jump" if above else "drop"
         other = self.fast_tail.nats((fast if fast > 0.0 else -fast) * _FAST_UNIT)
-        if other > evidence:
-            evidence, event = other, "new level"
+        if other > evidence + _ELSEWHERE_NATS:
+            evidence, event = other - _ELSEWHERE_NATS, "new level"
         if since & 1:
             other = self.slow_tail.nats((slow if slow > 0.0 else -slow) * _SLOW_UNIT)
-            if other > evidence:
-                evidence, event = other, "drift"
+            if other > evidence + _ELSEWHERE_NATS:
+                evidence, event = other - _ELSEWHERE_NATS, "drift"
         else:
             if off > 0.0:
                 other = self.off_tail.nats(off)
-                if other > evidence:
-                    evidence, event = other, "off"
+                if other > evidence + _ELSEWHERE_NATS:
+                    evidence, event = other - _ELSEWHERE_NATS, "off"
             if not since & 2:
                 other = self.restless_tail.nats((restless - 1.0) * _SLOW_UNIT if restless > 1.0 else 0.0)
-                if other > evidence:
-                    evidence, event = other, "restless"
+                if other > evidence + _ELSEWHERE_NATS:
+                    evidence, event = other - _ELSEWHERE_NATS, "restless"
         stuck = False
         if not moved:
             other = self._stuck()
@@ -115,11 +117,15 @@ class Changes(msgspec.Struct, array_like=True):
         """Evidence from a run of equal values; asked only at lengths that double, so that one run is one finding."""
         self.run = run = self.run + 1
         self.same += _SAME_RATE * (1.0 - self.same)
-        length = run.bit_length() - 2
-        if run < 2 or run & (run - 1) or length >= _LENGTHS or self.moves < _MOVES:
+        length = run.bit_length() - 1
+        if run & (run - 1) or length >= _LENGTHS or self.moves < _MOVES:
             return 0.0
-        seen = self.runs[length]
-        self.runs[length] = seen + 1
+        runs, moves = self.runs, self.moves + 1.0
+        seen = runs[length]
+        runs[length] = seen + 1
+        if run < 2:
+            return 0.0
         by_share = -run * log(max(_SAME_LEAST, self.same))
-        by_count = log((self.moves + 1.0) / (seen + 0.5))  # sensors that are often stuck are so by nature
+        # A sensor that is often stuck is so by nature; and who stood still once will do so again, as at a bound.
+        by_count = min(log(moves / (seen + 0.5)), log(moves / runs[0]) + (run - 1) * _STAYS_NATS)
         return max(min(by_share, by_count, _RUN_MOST) - _RUN_NATS, 0.0)

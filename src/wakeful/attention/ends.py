@@ -15,7 +15,7 @@ _SLOPE_SPAN_S, _SLOPE_LEAST_S = 1800.0, 240.0
 _SLOPE_LEAST = 1.0  # points that must have been filled before a pace is believed
 
 
-class Ends(msgspec.Struct, array_like=True):
+class Ends(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of a bounded resource.
 
     reached, soon: how many of its ends it stands above; whether it was told that it is soon full

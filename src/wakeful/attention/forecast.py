@@ -39,7 +39,7 @@ upper one; the centre of the prediction; its width, as a standard deviation; and
 what is usual at this time of the day, once two days are known."""
 
 
-class Forecast(msgspec.Struct, array_like=True):
+class Forecast(msgspec.Struct, array_like=True, gc=False):
     """A mixture of experts with heavy tails.
 
     Each predicts a Student's t of four degrees of freedom round its own view, as wide as its own errors were. Trust

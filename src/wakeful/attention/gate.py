@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 from wakeful.attention import state as states
@@ -161,6 +162,11 @@ class Attention:
             record.woke_s = salience.at_ns / 1e9
         return woke
 
+    def wakes_from(self, threshold: float) -> None:
+        """Sets the salience that wakes while the budget is full, in place of the settings'."""
+        self._settings = replace(self._settings, threshold=threshold)
+        self.budget = WakeBudget(self._settings, self._state.spent)
+
     def interested_in(self, words: Sequence[str]) -> None:
         """Raises what has to do with these words from now on, besides those of the settings."""
         self._interests = Interests((*self._settings.interests, *words))
@@ -227,14 +233,14 @@ class Attention:
                 faint = judged.surprise
             nats, end_nats = judged.nats, judged.end_nats
             if nats > _TOLD_FROM_NATS or end_nats > _TOLD_FROM_NATS:
-                told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
+                # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
+                # How much it matters and how near an end is are no matters of chance.
+                nats = min(nats - math.log(min(len(observation.values), _MOST_CHANCES)), judged.matters)
                 surprise, end = max(surprise, nats), max(end, end_nats)
+                told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
         faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
         if not told:
-            return max(surprise, faint), ()
-        # Many metrics are many chances: the largest of n surprises is smaller by log n than if it came alone.
-        # Nearness to an end is no matter of chance.
-        surprise = max(surprise - math.log(min(max(len(observation.values), 1), _MOST_CHANCES)), 0.0)
+            return faint, ()
         told.sort(reverse=True)
         return max(_one_cause(series, surprise, at_s), end, faint), tuple(why for _, why in told)
 

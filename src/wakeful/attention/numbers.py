@@ -19,8 +19,9 @@ _TAIL_LIMIT = 1000.0
 _BY_SEASON = 0.4  # trust from which on a prediction is said to be one for an hour or a weekday
 _LEVELS = ("jump", "drop", "new level", "drift", "off")
 _SETTLES = 100  # samples within which the same departure is not told again
-_GROWN = 1.5  # times as far away as what was told, to be told again at once
+_GROWN = 2.0  # times as far away as what was told, to be told again at once
 _BACK, _BACK_WITHIN_S = 3.0, 86_400.0  # mean errors from what was usual, and time, that make a return
+_GROWN_UNTOLD, _GROWN_TOLD = 1.25, 1.75  # times the nats that a change was worth, to be judged again
 _RANGE = 2.0  # standard deviations that make the usual range
 _FADES = 0.95  # of the sum of errors, a sample
 _MEAN_TO_DEVIATION = 1.2533
@@ -29,9 +30,10 @@ _MEAN_TO_DEVIATION = 1.2533
 class Judged(msgspec.Struct, frozen=True, gc=False):
     """What came of one sample.
 
-    nats: surprise that is news and matters; end_nats, full_in_h: nearness to an end
+    nats: surprise that is news; end_nats, full_in_h: nearness to an end
     surprise: of the sample and those just before it, news or not; exp(-surprise) is uniform
-    evidence: of a change, whether or not it is news and matters; in it the far tail keeps its size
+    evidence: of a change, whether or not it is news; in it the far tail keeps its size
+    matters: the most that a change of this size is worth, however unusual it is
     value, usual: what was judged, and what was expected; times: how many times the usual range lies between
     event: what kind of change it is; season: `day` or `week` where that is what the prediction rests on
     """
@@ -43,15 +45,17 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     full_in_h: float = math.inf
     surprise: float = 0.0
     evidence: float = 0.0
+    matters: float = MAX_NATS
     times: float = 0.0
     event: Event = "jump"
     season: str = ""
 
 
-class Metric(msgspec.Struct, array_like=True):
+class Metric(msgspec.Struct, array_like=True, gc=False):
     """What one metric has taught, in its own unit.
 
     drifted: sum of the latest errors, fading over some twenty samples
+    muted: nats that the latest change was worth where it was too small for more, -1 where it was told whole
     count_s, count: when a counter was last seen, and what it said
     left_s, left_n, left, left_scale, gone: when it last left what was usual (time and sample), what that was, how
         wide, and how far it went
@@ -61,6 +65,7 @@ class Metric(msgspec.Struct, array_like=True):
     changes: Changes | None = None
     ends: Ends | None = None
     drifted: float = 0.0
+    muted: float = -1.0
     count_s: float = -math.inf
     count: float = 0.0
     left_s: float = -math.inf
@@ -104,33 +109,42 @@ class Metric(msgspec.Struct, array_like=True):
         usual, width, off, end_nats, full_in_h = foreseen
         forecast = self.forecast
         if event in _LEVELS:
-            nats = self._left(value, at_s, nats)
-        if event == "stuck" and forecast.n - self.left_n < _SETTLES:
+            nats = self._left(value, at_s, nats, evidence)
+        if event == "stuck" and self.changes is not None and forecast.n - self.left_n <= self.changes.run + 1:
             nats = 0.0  # it went away and stayed: one cause
-        if nats <= _MATTERS_FROM:
+        if nats <= _MATTERS_FROM and (self.muted < 0.0 or event == "stuck"):
             return Judged(nats, value, usual, end_nats, full_in_h, surprise, evidence)
-        matters = min(abs(value - usual), abs(value - forecast.slow))
-        if event in ("new level", "drift"):  # forecasts follow it; what matters is how far it has come since it began
-            matters = max(matters, min(abs(self.drifted), abs(value - forecast.earlier)))
-            usual = forecast.earlier
-        elif event == "off" and forecast.day is not None:
-            matters = max(matters, off * forecast.day.error)
+        matters = MAX_NATS
         if event != "stuck":  # however unusual, it may be too small to mean anything
-            nats = min(nats, -math.log(tail(matters / kind.least_change(usual))))
+            far = min(abs(value - usual), abs(value - forecast.slow))
+            # Forecasts follow what goes on; what matters is how far it has come since it began.
+            far = max(far, min(abs(self.drifted), abs(value - forecast.earlier)))
+            if event == "off" and forecast.day is not None:
+                far = max(far, off * forecast.day.error)
+            matters = -math.log(tail(far / kind.least_change(usual)))
+        if nats <= _MATTERS_FROM:
+            if matters <= self.muted * (_GROWN_UNTOLD if self.muted < _MATTERS_FROM else _GROWN_TOLD):
+                return Judged(nats, value, usual, end_nats, full_in_h, surprise, evidence)
+            nats = evidence  # what was too small to tell has grown
+        self.muted = matters if matters < nats else -1.0
+        if event in ("new level", "drift"):
+            usual = forecast.earlier
         times = abs(value - usual) / (_RANGE * width)
         return Judged(
-            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, surprise, evidence, times, event, self._season()
-        )
+            min(nats, MAX_NATS), value, usual, end_nats, full_in_h, surprise, evidence, matters, times, event,
+            self._season(),
+        )  # fmt: skip
 
-    def _left(self, value: float, at_s: float, news: float) -> float:
+    def _left(self, value: float, at_s: float, news: float, evidence: float) -> float:
         """Nats of a change as news: one that leads back is none, one that leads much farther away is again."""
         away = abs(value - self.left)
         if 0.0 <= at_s - self.left_s < _BACK_WITHIN_S:
             if away < _BACK * self.left_scale:
+                self.muted, self.drifted = -1.0, 0.0
                 return 0.0
             if away > _GROWN * self.gone:
                 self.gone, self.left_n = away, self.forecast.n
-                return max(news, -math.log(tail(away / self.left_scale)))
+                return evidence
             if self.forecast.n - self.left_n < _SETTLES:
                 return 0.0
         if news:

@@ -19,7 +19,7 @@ _MEMORY = 0.95  # of what earlier outcomes say, at each new one
 _DULL, _TELLING = 0.4, 1.3  # least and most that outcomes may do to precision
 
 
-class Record(msgspec.Struct, array_like=True):
+class Record(msgspec.Struct, array_like=True, gc=False):
     """One source's history.
 
     useful, useless: what came of wakings, in fading counts: told and acted upon, or nothing and dismissed

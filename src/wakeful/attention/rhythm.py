@@ -10,10 +10,10 @@ _REGULAR_FROM, _REGULAR_SHARE = 8, 0.3  # gaps, and their mean error as a share,
 _LOOSE_FROM, _LOOSE_NATS = 60, 14.0  # gaps of what does not, and usual gaps of silence that are told
 _LEAST_S, _LONGEST_S = 5.0, 15 * 86_400.0
 _SLACK = 0.5  # of a gap: what keeps time is told after so much delay at the least
-_CLIP = 4.0
+_CLIP, _LEAST_ERROR = 4.0, 0.07
 
 
-class Rhythm(msgspec.Struct, array_like=True):
+class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps; told: of this silence"""
 
     last_s: float = 0.0
@@ -31,14 +31,17 @@ class Rhythm(msgspec.Struct, array_like=True):
         if not last_s or gap_s <= 0:
             return
         n = self.n = self.n + 1
-        usual = self.gap_s
-        if n > _REGULAR_FROM and gap_s > _CLIP * usual + self.error_s:
-            gap_s = _CLIP * usual + self.error_s
-        rate = 1.0 / n if n < _SETTLED else _RATE
+        usual, error_s = self.gap_s, self.error_s
         off = gap_s - usual
+        size = off if off >= 0.0 else -off
+        if n > _REGULAR_FROM:  # one that was missed must not make all later ones late
+            most = _CLIP * max(error_s, _LEAST_ERROR * usual)
+            if size > most:
+                size, off = most, (most if off > 0.0 else -most)
+        rate = 1.0 / n if n < _SETTLED else _RATE
         self.gap_s = usual + rate * off
         if n > 1:
-            self.error_s += rate * ((off if off >= 0.0 else -off) - self.error_s)
+            self.error_s = error_s + rate * (size - error_s)
 
     @property
     def regular(self) -> bool:
@@ -56,7 +59,7 @@ class Rhythm(msgspec.Struct, array_like=True):
             late = silent_s - self.gap_s
             if late < _SLACK * self.gap_s:
                 return 0.0
-            return late / max(self.error_s, 0.07 * self.gap_s)
+            return late / max(self.error_s, _LEAST_ERROR * self.gap_s)
         if self.n < _LOOSE_FROM or self.gap_s <= 0 or self.gap_s > _LONGEST_S:
             return 0.0
         return silent_s / max(self.gap_s, _LEAST_S) * SILENT_NATS / _LOOSE_NATS

@@ -20,7 +20,7 @@ _LASTING_RATE, _SETTLED, _EARLY = 0.005, 200, 50
 _LARGEST = 1e37  # of what four bytes can hold
 
 
-class Season(msgspec.Struct, array_like=True):
+class Season(msgspec.Struct, array_like=True, gc=False):
     """A profile over one period, in bins.
 
     per_s: bins a second, the first one begins with the period; each: samples that come in one bin of one period

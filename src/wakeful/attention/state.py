@@ -12,9 +12,9 @@ from wakeful.attention.numbers import Metric
 from wakeful.attention.precision import Record
 from wakeful.attention.text import Speaker
 
-VERSION = 4
-"""Of the bytes that `encode` writes. Of version 3 all but the models of metrics is taken over, which learn anew within
-a day or so; others are not read, and attention begins anew."""
+VERSION = 5
+"""Of the bytes that `encode` writes. Of versions 3 and 4 all but the models of metrics is taken over, which learn anew
+within a day or so; others are not read, and attention begins anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ def decode(data: bytes) -> State:
         version = msgspec.msgpack.decode(data, type=_Head).version
         if version == VERSION:
             return msgspec.msgpack.decode(data, type=State, dec_hook=_profile)
-        if version == 3:
+        if version in (3, 4):
             lasting = msgspec.msgpack.decode(data, type=_Lasting)
-            _log.info("attention's state is of version 3: what is usual for each metric is learnt anew")
+            _log.info("attention's state is of version %d: what is usual for each metric is learnt anew", version)
             return State(**msgspec.structs.asdict(lasting))
         _log.info("attention's state is of version %d, not %d: it learns anew", version, VERSION)
     except (msgspec.DecodeError, ValueError) as error:

@@ -3,7 +3,7 @@
 import itertools
 import math
 from bisect import bisect_right
-from math import log
+from math import log, sqrt
 
 import msgspec
 
@@ -16,11 +16,11 @@ _MEAN_RATE, _MEAN_PRIOR, _MEAN_LEAST = 0.005, 20.0, 0.2
 _CLIP = 6.0  # mean excesses that one size may teach at most
 _COUNTED_FROM, _BIN, _BINS = 2.0, 0.5, 60
 _ALIKE = 0.5  # how much smaller an earlier size may be to count as just as large
-_BEYOND_NATS = 2.0  # that a size which came before may be worth more than its count says, since counts are few
+_BEYOND_NATS = 1.5  # that a size which came once before may be worth more than its count says; by counting errors
 _KEPT = 20_000
 
 
-class Tail(msgspec.Struct, array_like=True):
+class Tail(msgspec.Struct, array_like=True, gc=False):
     """The tail of one statistic, a size >= 0 whose scale need not be known.
 
     Beyond its ninetieth percentile, which is tracked, sizes are taken as exponential with the mean excess that was
@@ -73,7 +73,7 @@ class Tail(msgspec.Struct, array_like=True):
         if self.n > _KEPT:
             self.n /= 2.0
             self.counts = [count // 2 for count in counts]
-        return min(nats, log(self.n / alike) + _BEYOND_NATS) if alike else nats
+        return min(nats, log(self.n / alike) + _BEYOND_NATS / sqrt(alike)) if alike else nats
 
 
 # Nats of the parts together are corrected by how often such nats really came: counts in these bins.
@@ -88,7 +88,7 @@ _FIRST_HALVED, _RECENT = 200, 2000  # observations after which all counts are ha
 _REFRESHED_EVERY, _RARE = 32, 4.0  # observations, and nats from which on one is too rare to wait for that
 
 
-class Calibration(msgspec.Struct, array_like=True):
+class Calibration(msgspec.Struct, array_like=True, gc=False):
     """Makes exp(-nats) uniform on what is unsurprising, whatever the parts before it assumed.
 
     bins: how often nats of each size came, see `_EDGES`; total: their sum; most: total at which they are halved

@@ -39,7 +39,7 @@ Scored = tuple[float, tuple[str, ...]]
 """Surprise in nats, and why, strongest first."""
 
 
-class Template(msgspec.Struct, array_like=True):
+class Template(msgspec.Struct, array_like=True, gc=False):
     """One shape of line. Times in seconds since the epoch.
 
     count, last_s, gap_s: how often and when last seen, and the usual time between
@@ -69,7 +69,7 @@ class Template(msgspec.Struct, array_like=True):
     sizes: int = 0
 
 
-class Speaker(msgspec.Struct, array_like=True):
+class Speaker(msgspec.Struct, array_like=True, gc=False):
     """What one source has said so far.
 
     lines: in all; of, new: lines lately, and how many of them had a new shape

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wakeful.actions import Approvals
+from wakeful.actions import DEFAULTS, Approvals
 from wakeful.cli.home import journal_file
 from wakeful.cli.runtime import find
 from wakeful.cli.toolbox import build_policy, build_tools
@@ -87,11 +88,18 @@ def show_tools(settings: Settings) -> None:
     for column in ("tool", "risk", "policy", "what it does"):
         table.add_column(column)
     style = {"allow": "green", "ask": "yellow", "deny": "red"}
-    for tool in build_tools(settings).tools:
+    found = build_tools(settings).tools
+    for tool in found:
         verdict = policy.verdict(tool)
         table.add_row(tool.name, tool.risk, Text(verdict, style[verdict]), Text(tool.description))
     console = _console()
     console.print(table)
+    names = [*(tool.name for tool in found), *DEFAULTS]
+    for rule in settings.actions.policy:
+        if not rule.startswith(("mcp_", "specialist_")) and not any(fnmatchcase(name, rule) for name in names):
+            console.print(Text(f"actions.policy.{rule} fits no tool", "red"))
+    for name in settings.actions.specialists:
+        console.print(Text(f"and specialist_{name}, as risky as the riskiest of its tools", "dim"))
     for name in settings.actions.mcp:
         console.print(Text(f"and the tools of the MCP server {name}, named mcp_{name}_…", "dim"))
 

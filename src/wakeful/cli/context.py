@@ -8,6 +8,7 @@ from wakeful.cli.home import home_folder, index_file, journal_file
 from wakeful.cli.model import connected
 from wakeful.cli.runtime import find
 from wakeful.cli.tending import recalled_kinds
+from wakeful.cli.toolbox import build_acting
 from wakeful.config import Settings
 from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Memory, Recall
@@ -17,7 +18,10 @@ _BAR_WIDTH = 60
 
 
 async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> None:
-    """Prints the prompt of the next thought; what is being waited for goes to standard error."""
+    """Prints the prompt of the next thought; what is being waited for goes to standard error.
+
+    Of the tools, those of MCP servers are left out: their programs would have to be started for it.
+    """
     home = home_folder(settings)
     waiting = Console(stderr=True, highlight=False)
     async with (
@@ -31,6 +35,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
             Recall(Memory(journal, index), kinds=recalled_kinds(model.thinker.facts)),
             stance=settings.thinking.stance,
             prompt=settings.thinking.prompt,
+            tools=build_acting(settings, journal, index).tools.described(),
         )
     if as_json:
         print(msgspec.json.encode({"tokens": shown.tokens, "preview": shown}).decode())

@@ -51,7 +51,10 @@ async def list_intentions(file: Path, *, remove: Sequence[str], as_json: bool) -
         gone = [standing.pop(key) for key in remove]
         now_ns = time.time_ns()
         await journal.append([msgspec.structs.replace(each, at_ns=now_ns, active=False) for each in gone])
-        met = Counter(each.key for each in await _met(journal))
+        met = Counter(
+            each.key for each in await _met(journal) if each.key in standing and each.at_ns >= standing[each.key].at_ns
+        )
+        standing = {key: each for key, each in standing.items() if each.form != "remind" or not met[key]}
     if as_json:
         rows = [{"met": met[key], "intention": each} for key, each in standing.items()]
         print(msgspec.json.encode(rows).decode())
@@ -70,7 +73,8 @@ def meaning(intention: Intention) -> str:
     if intention.claim is not None:
         return f"tells you when {in_words(intention.claim)}"
     if intention.form == "remind":
-        return f"reminds you at {_local(intention.due_ns)}: {intention.told}"
+        whom = "you" if intention.provenance == "user" else "itself"
+        return f"reminds {whom} at {_local(intention.due_ns)}: {intention.told}"
     following = islice(moments(intention.cron, datetime.now()), 3)
     times = ", ".join(moment.strftime("%a %d %b %H:%M") for moment in following)
     does = "reports" if intention.asks else "reminds you"

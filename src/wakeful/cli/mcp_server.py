@@ -69,7 +69,8 @@ def build_server(settings: Settings, journal: Journal, index: JournalIndex) -> A
     async def ask(question: str) -> str:
         """An answer of Wakeful's own model to a question about what happened, with the entries that it used."""
         async with _model(settings) as thinker:
-            asked = await ask_journal(question[:1000], journal, Recall(Memory(journal, index)), thinker, keep=False)
+            recalling = Recall(Memory(journal, index))
+            asked = await ask_journal(question[:1000], journal, recalling, thinker, keep=False)
         return f"{as_data(asked.answer.text, max_chars=4000)}\n{_lines(asked.used)}"
 
     _ = recall, recent_thoughts, status, ask  # they are registered

@@ -160,6 +160,7 @@ class _Run:
             self._introduce(thinker)
             if not thinker.facts.pilot:  # which can think its own kind of thought and nothing else
                 acting.specialists.use(thinker.client, thinker.facts.name)
+                await acting.ready()
             mind = Mind(
                 journal,
                 thinker,
@@ -175,10 +176,13 @@ class _Run:
                     first_look=settings.thinking.first_look,
                     idle_every_s=settings.thinking.idle_every_s,
                     quiet_every_s=settings.thinking.quiet_every_s,
+                    reflect_every_s=settings.thinking.reflect_every_s,
+                    bounds=_bounds(settings),
                     stance=settings.thinking.stance,
                     prompt=settings.thinking.prompt,
                 ),
                 on_partial=lambda cycle, reason, text: self._partial(reason, text),
+                tools=acting.tools,
             )
             self._board.mind = mind
             self._leave_note(model)
@@ -275,6 +279,12 @@ class _Run:
                 approve_token=self._approve_token,
             ),
         )
+
+
+def _bounds(settings: Settings) -> dict[str, tuple[float, float]]:
+    """What the mind may change about itself; what begins where it ends may not be changed."""
+    given = {"threshold": settings.tuning.threshold, "idle_every_s": settings.tuning.idle_every_s}
+    return {name: (min(ends), max(ends)) for name, ends in given.items() if min(ends) < max(ends)}
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

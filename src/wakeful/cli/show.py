@@ -14,6 +14,9 @@ from wakeful.cli.terminal import SEVERITY_STYLE, local_clock
 from wakeful.context import as_data, entry_line
 from wakeful.events import Cursor, Entry, Health, Quiet, Session, Thought, encode
 from wakeful.journal import Journal
+from wakeful.mind import VITAL_KINDS, figures_in_words, vitals
+
+_DAY_ENTRIES = 5000
 
 
 async def show_journal(
@@ -77,6 +80,10 @@ async def show_status(path: Path, runtime: Runtime | None, console: Console) -> 
             if isinstance(entry.event, Thought)
         )
         table.add_row("last day", f"{len(thoughts)} thoughts, {tokens:,} tokens")
+        since_ns = time.time_ns() - 86_400 * 10**9
+        day = await journal.read(kinds=VITAL_KINDS, since_ns=since_ns, limit=_DAY_ENTRIES, newest_first=True)
+        if thoughts:
+            table.add_row("thinking", figures_in_words(vitals(day[::-1])))
         quiet = await journal.read(Cursor(""), kinds=("quiet",), limit=1, newest_first=True)
         if quiet and isinstance(quiet[0].event, Quiet):
             report = quiet[0].event

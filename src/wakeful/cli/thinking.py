@@ -87,6 +87,33 @@ def why(
     guarded(command)
 
 
+@app.command()
+def replay(
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    begin: Annotated[str, typer.Option("--from", help="From then on: 2h, 3d, 03:15, 2026-01-31T03:15.")] = "1d",
+    end: Annotated[str, typer.Option("--to", help="Up to then, in the same forms.")] = "0s",
+    model: Annotated[
+        str, typer.Option(help="The model of LM Studio to try, or a GGUF file for the built-in engine.")
+    ] = "",
+    stance: Annotated[str, typer.Option(help="base, fep, metacognitive or structured.")] = "",
+    prompt: Annotated[str, typer.Option(help="A file with a prompt of your own.")] = "",
+    thoughts_per_hour: Annotated[float, typer.Option(min=0, help="Another budget, 0 for that of the settings.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Keep the audition's journal in this folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Let another model, prompt or budget think about the same observations, and compare (an audition)."""
+
+    def command() -> None:
+        from wakeful.cli.audition import Changes, replay_period
+
+        changes = Changes(model=model, stance=stance, prompt=prompt, thoughts_per_hour=thoughts_per_hour)
+        settings = changes.applied(config, home)
+        asyncio.run(replay_period(settings, since_ns=when(begin), until_ns=when(end), keep=keep, as_json=json))
+
+    guarded(command)
+
+
 def _journal(config: Path | None, home: Path | None) -> Path:
     """The file of the journal that the settings name."""
     from wakeful.cli.home import home_folder, journal_file

@@ -1,5 +1,7 @@
 """The user's settings made into tools and a policy."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ from wakeful.actions import (
 from wakeful.config import CommandSettings, ConfigError, NotifySection, Settings
 from wakeful.journal import Journal, JournalIndex
 
+_SERVERS_S = 5.0
+
 
 @dataclass(slots=True)
 class Acting:
@@ -39,15 +43,22 @@ class Acting:
     policy: Policy
     tools: Toolbox
     specialists: Specialists
+    servers: list[McpTools] = field(default_factory=list[McpTools])
     tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(
         default_factory=list[Callable[[], Coroutine[Any, Any, None]]]
     )
+
+    async def ready(self) -> None:
+        """Waits a little until the MCP servers have said what they offer, so that a model can be told of it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SERVERS_S):
+                await asyncio.gather(*(server.tried.wait() for server in self.servers))
 
 
 def build_acting(settings: Settings, journal: Journal, index: JournalIndex) -> Acting:
     """The parts that the settings ask for. Raises ConfigError for what can't be, with what to do."""
     policy = build_policy(settings)
-    tools = build_tools(settings, lambda words, limit: index.search(words, limit=limit))
+    tools = build_tools(settings, index)
     specialists = Specialists(journal, tools, policy, now_ns=time.time_ns)
     acting = Acting(policy, tools, specialists)
     try:
@@ -55,6 +66,7 @@ def build_acting(settings: Settings, journal: Journal, index: JournalIndex) -> A
             server = McpServer(name, each.run, each.url, each.env, each.headers, each.tools, each.timeout_s)
             connected = McpTools(server, journal)
             tools.add_guests(lambda connected=connected: connected.tools)
+            acting.servers.append(connected)
             acting.tasks.append(connected.run)
         for name, each in settings.actions.specialists.items():
             specialist = Specialist(
@@ -97,10 +109,13 @@ def build_policy(settings: Settings) -> Policy:
     return Policy(dict(given.policy), limits, dry_run=given.dry_run)
 
 
-def build_tools(settings: Settings, search: Search | None = None) -> Toolbox:
-    """The tools that the settings declare. search: over the journal; raises ConfigError for what can't be a tool."""
+def build_tools(settings: Settings, index: JournalIndex | None = None) -> Toolbox:
+    """The tools that the settings declare, but for specialists and those of MCP servers.
+
+    index: of the journal that is searched. Raises ConfigError for what can't be a tool.
+    """
     given = settings.actions
-    tools: list[Tool] = probe_tools(search)
+    tools: list[Tool] = probe_tools(_search(index) if index is not None else None)
     try:
         tools += file_tools(given.roots)
         tools += web_tools(given.addresses)
@@ -109,6 +124,10 @@ def build_tools(settings: Settings, search: Search | None = None) -> Toolbox:
         return Toolbox(tools, build_policy(settings))
     except ActionError as error:
         raise ConfigError([f"actions: {error}"]) from error
+
+
+def _search(index: JournalIndex) -> Search:
+    return lambda words, limit: index.search(words, limit=limit)
 
 
 def _command(name: str, given: CommandSettings) -> Command:

@@ -1,5 +1,6 @@
 """`wakeful why`: from anything that was said back to the raw lines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
 from wakeful.cli.terminal import SEVERITY_STYLE, local_clock
 from wakeful.context import as_data, cite
@@ -37,14 +37,17 @@ async def show_why(file: Path, seq: int, *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(_plain(reason)).decode())
         return
-    tree = Tree(_line(reason), guide_style="dim")
-    _grow(tree, reason)
-    Console(highlight=False, soft_wrap=True).print(tree)
+    console = Console(highlight=False, soft_wrap=True)
+    for line in _lines(reason, "", ""):
+        console.print(line)
 
 
-def _grow(tree: Tree, reason: Reason) -> None:
-    for each in reason.because:
-        _grow(tree.add(_line(each)), each)
+def _lines(reason: Reason, lead: str, below: str) -> Iterator[Text]:
+    """The tree, a line each. lead, below: what stands before this entry, and before those that it rests on."""
+    yield Text(lead, "dim").append_text(_line(reason))
+    for number, each in enumerate(reason.because, 1):
+        last = number == len(reason.because)
+        yield from _lines(each, f"{below}{'└' if last else '├'}── ", f"{below}{' ' if last else '│'}   ")
 
 
 def _line(reason: Reason) -> Text:
@@ -78,7 +81,8 @@ def _told(event: Event) -> Text:
         case ActionRequest():
             return Text(f"asked to {as_data(event.action)}: {as_data(event.details)}")
         case Intention():
-            return Text(f"you said: {as_data(event.text)}")
+            who = "you" if event.provenance == "user" else "the mind"
+            return Text(f"{who} said: {as_data(event.text)}")
         case _:
             return Text(f"{event.__struct_config__.tag}: {as_data(event.body)}")
 

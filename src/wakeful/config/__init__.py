@@ -10,6 +10,7 @@ from wakeful.config.settings import (
     PageSection,
     Settings,
     ThinkingSection,
+    TuningSection,
 )
 from wakeful.config.sources import (
     CommandSource,
@@ -58,6 +59,7 @@ __all__ = [
     "SpecialistSettings",
     "StdinSource",
     "ThinkingSection",
+    "TuningSection",
     "WebhookSource",
     "load",
 ]

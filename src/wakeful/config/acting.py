@@ -76,7 +76,7 @@ class ActionsSection(Struct, frozen=True, forbid_unknown_fields=True):
     per_hour: _Count = 60
     changes_per_hour: _Count = 6
     at_once: _AtLeastOne = 2
-    approval_s: Seconds = 900.0
+    approval_s: Annotated[float, Meta(gt=0, le=86_400)] = 900.0
     specialists_at_once: _AtLeastOne = 1
 
 

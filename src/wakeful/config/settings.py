@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from wakeful.config.acting import ActionsSection, NotifySection
-from wakeful.config.kinds import Port, Seconds, SecondsOrNever, Text, Tokens
+from wakeful.config.kinds import Ends, Port, Seconds, SecondsOrNever, Text, Tokens
 from wakeful.config.sources import SourceSettings
 
 
@@ -46,6 +46,7 @@ class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How it thinks.
 
     idle_every_s: a thought after so much quiet, 0 for never; quiet_every_s: between two proofs of being awake
+    reflect_every_s: between two looks at its own figures, 0 for never
     stance: how a model is asked to think: plainly, by the Free Energy Principle, on three levels, or field by field
     prompt: a file with a prompt of yours in its place
     """
@@ -55,8 +56,19 @@ class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
     first_look: bool = True
     idle_every_s: SecondsOrNever = 0.0
     quiet_every_s: Seconds = 3600.0
+    reflect_every_s: SecondsOrNever = 21_600.0
     stance: Literal["base", "fep", "metacognitive", "structured"] = "base"
     prompt: str = ""
+
+
+class TuningSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What it may change about itself, from where to where, such as `threshold = [0.4, 0.7]`; equal ends: nothing.
+
+    threshold: the salience that wakes it; idle_every_s: the quiet before an idle thought
+    """
+
+    threshold: Ends = field(default_factory=lambda: [0.0, 0.0])
+    idle_every_s: Ends = field(default_factory=lambda: [0.0, 0.0])
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +94,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelSection = ModelSection()
     attention: AttentionSection = AttentionSection()
     thinking: ThinkingSection = ThinkingSection()
+    tuning: TuningSection = TuningSection()
     journal: JournalSection = JournalSection()
     page: PageSection = PageSection()
     notify: NotifySection = NotifySection()

@@ -3,6 +3,8 @@
 from wakeful.events.acting import (
     Acknowledged,
     ActionClaimed,
+    ActionRequest,
+    ActionResult,
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
@@ -14,8 +16,6 @@ from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
 from wakeful.events.entry import Cursor, Entry
 from wakeful.events.errors import WakefulError
 from wakeful.events.model import (
-    ActionRequest,
-    ActionResult,
     Event,
     Health,
     Notification,
@@ -32,7 +32,15 @@ from wakeful.events.model import (
 )
 from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
 from wakeful.events.talking import Answer, Feedback, Question
-from wakeful.events.thinking import Intention, IntentionForm, IntentionMet, PredictionResolved, ThoughtYielded
+from wakeful.events.thinking import (
+    Intention,
+    IntentionForm,
+    IntentionMet,
+    ParameterChange,
+    ParameterVerdict,
+    PredictionResolved,
+    ThoughtYielded,
+)
 from wakeful.events.words import (
     SEVERITIES,
     ActionType,
@@ -76,6 +84,8 @@ __all__ = [
     "Notification",
     "Observation",
     "Outcome",
+    "ParameterChange",
+    "ParameterVerdict",
     "Prediction",
     "PredictionResolved",
     "Provenance",

@@ -6,6 +6,49 @@ As in `model.py`, these are kept for ever: new fields get defaults, none is rena
 from wakeful.events.model import Event
 
 
+class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
+    """A thought asks for something to be done; `key` makes it happen at most once.
+
+    tool, arguments: the tool that is to do it, "" where none was named, and its arguments, a JSON object as text
+    """
+
+    key: str
+    cycle: str
+    action: str
+    details: str = ""
+    tool: str = ""
+    arguments: str = ""
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+    @property
+    def body(self) -> str:
+        return self.details
+
+
+class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
+    """What came of the action request with the same `key`.
+
+    outcome: `done`, `failed`, `declined` (by the policy), `refused` (by a person), `expired`, `dry run`, or
+        `unknown`: it was begun, and nobody can say how far it came
+    """
+
+    key: str
+    outcome: str
+    text: str = ""
+    tool: str = ""
+
+    @property
+    def origin(self) -> str:
+        return "actions"
+
+    @property
+    def body(self) -> str:
+        return self.text
+
+
 class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval_requested"):
     """The policy of a tool is `ask`: the request with the same `key` waits for a person.
 

@@ -227,49 +227,6 @@ class Prediction(Event, frozen=True, kw_only=True, tag="prediction"):
         return self.claim
 
 
-class ActionRequest(Event, frozen=True, kw_only=True, tag="action_request"):
-    """A thought asks for something to be done; `key` makes it happen at most once.
-
-    tool, arguments: the tool that is to do it, "" where none was named, and its arguments, a JSON object as text
-    """
-
-    key: str
-    cycle: str
-    action: str
-    details: str = ""
-    tool: str = ""
-    arguments: str = ""
-
-    @property
-    def origin(self) -> str:
-        return "mind"
-
-    @property
-    def body(self) -> str:
-        return self.details
-
-
-class ActionResult(Event, frozen=True, kw_only=True, tag="action_result"):
-    """What came of the action request with the same `key`.
-
-    outcome: `done`, `failed`, `declined` (by the policy), `refused` (by a person), `expired`, `dry run`, or
-        `unknown`: it was begun, and nobody can say how far it came
-    """
-
-    key: str
-    outcome: str
-    text: str = ""
-    tool: str = ""
-
-    @property
-    def origin(self) -> str:
-        return "actions"
-
-    @property
-    def body(self) -> str:
-        return self.text
-
-
 class Notification(Event, frozen=True, kw_only=True, tag="notification"):
     """What is said to the user: two lines, and the entries behind them. `key` is said at most once.
 

@@ -58,12 +58,13 @@ class ThoughtYielded(Event, frozen=True, kw_only=True, tag="thought_yielded"):
 
 
 class Intention(Event, frozen=True, kw_only=True, tag="intention"):
-    """Something that the user wants kept in mind; a later one of the same `key` takes its place.
+    """Something that the user wants kept in mind, or the mind itself; a later one of the same `key` takes its place.
 
-    text: as the user said it; told: what is told, or asked of the journal, when its time has come
+    text: as it was said; told: what is told, or asked of the journal, when its time has come
     claim: of a `watch`; cron: of a `schedule`, in local time; due_ns: of a `remind`
     asks: whether the model answers `told` from the journal (a report), or it is only told as it stands
     active: false where the user took it back
+    evidence: what the mind wants to think about again, where it is its own (`provenance` is then `model`)
     """
 
     key: str
@@ -75,11 +76,12 @@ class Intention(Event, frozen=True, kw_only=True, tag="intention"):
     due_ns: int = 0
     asks: bool = False
     active: bool = True
+    evidence: tuple[int, ...] = ()
     provenance: Provenance = "user"
 
     @property
     def origin(self) -> str:
-        return "user"
+        return "user" if self.provenance == "user" else "mind"
 
     @property
     def body(self) -> str:
@@ -96,6 +98,44 @@ class IntentionMet(Event, frozen=True, kw_only=True, tag="intention_met"):
     key: str
     due_ns: int = 0
     evidence: tuple[int, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+
+class ParameterChange(Event, frozen=True, kw_only=True, tag="parameter_change"):
+    """The mind changed something about itself, within the bounds that the user set.
+
+    measure: the figure that should get better for it; expected: whether by rising or by falling; was: what it was
+    undoes: number of the change that is taken back by this one, 0 for none
+    """
+
+    parameter: str
+    before: float
+    after: float
+    reason: str
+    measure: str
+    expected: Literal["higher", "lower"]
+    was: float
+    undoes: int = 0
+
+    @property
+    def origin(self) -> str:
+        return "mind"
+
+    @property
+    def body(self) -> str:
+        return f"{self.parameter} from {self.before:g} to {self.after:g}: {self.reason}"
+
+
+class ParameterVerdict(Event, frozen=True, kw_only=True, tag="parameter_verdict"):
+    """Whether a change of itself helped. change: its number; was, now: the figure before and since."""
+
+    change: int
+    kept: bool
+    was: float
+    now: float
 
     @property
     def origin(self) -> str:

@@ -3,8 +3,10 @@
 from wakeful.mind.ask import Asked, ask
 from wakeful.mind.attempts import Phase
 from wakeful.mind.attend import Attending
+from wakeful.mind.audition import Audition, Side, audition
 from wakeful.mind.intentions.plain import understood
 from wakeful.mind.intentions.standing import holds, moments
+from wakeful.mind.metacognition.vitals import VITAL_KINDS, figures_in_words, vitals
 from wakeful.mind.mind import Mind
 from wakeful.mind.predictions.forecasts import Forecast, Forecasts, forecasts
 from wakeful.mind.predictions.matching import in_words
@@ -20,11 +22,13 @@ from wakeful.mind.why import Reason, why
 __all__ = [
     "LM_STUDIO",
     "STANCES",
+    "VITAL_KINDS",
     "Answered",
     "AskReply",
     "Asked",
     "Attending",
     "AttentionShares",
+    "Audition",
     "Calibration",
     "Forecast",
     "Forecasts",
@@ -37,11 +41,14 @@ __all__ = [
     "PromptUnreadable",
     "Reason",
     "Reply",
+    "Side",
     "Stance",
     "Thinker",
     "UnusableAnswer",
     "ask",
     "ask_schema",
+    "audition",
+    "figures_in_words",
     "forecasts",
     "holds",
     "in_words",
@@ -52,5 +59,6 @@ __all__ = [
     "rules",
     "through_mind",
     "understood",
+    "vitals",
     "why",
 ]

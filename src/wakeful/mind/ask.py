@@ -97,8 +97,11 @@ async def answer_to(
     return answer, used
 
 
-def since(text: str, now_ns: int) -> int:
-    """From when on a question asks: `last hour`, `past 3 days`, `since 03:00`, `today`, `last night`; else a day."""
+def since(text: str, now_ns: int, *, else_ns: int | None = None) -> int:
+    """From when on a question asks: `last hour`, `past 3 days`, `since 03:00`, `today`, `last night`.
+
+    else_ns: where it does not say; None for a day ago
+    """
     now = datetime.fromtimestamp(now_ns / 1e9).astimezone()
     lower = text.lower()
     if found := _AMOUNT.search(text):
@@ -113,7 +116,7 @@ def since(text: str, now_ns: int) -> int:
         return _ns(midnight - timedelta(hours=4))
     if "today" in lower:
         return _ns(midnight)
-    return now_ns - int(_DAY_S * 1e9)
+    return now_ns - int(_DAY_S * 1e9) if else_ns is None else else_ns
 
 
 def _ns(at: datetime) -> int:

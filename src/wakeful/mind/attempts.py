@@ -104,7 +104,8 @@ class Attempts:
     async def think(self, cycle: Cycle, wake: Wake) -> Concluded | None:
         """The thought, committed with all that follows from it; None where there is none, which is committed too.
 
-        Raises GaveWay where something that matters more came while the model wrote; then nothing is consumed.
+        Raises GaveWay where something that matters more came while the model wrote, or was waited for; then nothing is
+        consumed.
         """
         while True:
             poison = [seq for seq in cycle.evidence if self.interrupted[seq] >= MAX_INTERRUPTIONS]
@@ -127,7 +128,7 @@ class Attempts:
                 await self._conclude([self._failed(cycle, error.message, raw=error.raw)], cycle)
                 return None
             except LMStudioError as error:
-                if not await self._broke(cycle, error):
+                if not await self._broke(cycle, error, wake):
                     return None
             else:
                 await self._keep(cycle, concluded)
@@ -196,9 +197,10 @@ class Attempts:
             del self.interrupted[seq]
         return entries
 
-    async def _broke(self, cycle: Cycle, error: LMStudioError) -> bool:
+    async def _broke(self, cycle: Cycle, error: LMStudioError, wake: Wake) -> bool:
         """Journals that the model server failed, and waits until the thought can be tried again.
 
+        Raises GaveWay where something that matters more comes while it waits: a person is told at once how it stands.
         Returns False where this prompt can't be answered however often it is sent; then the evidence is consumed
         as a failed thought.
         """
@@ -213,10 +215,13 @@ class Attempts:
         news = [] if self._model_down else [self._health("down", str(error))]
         self._model_down = True
         await self._journal.append([failed, *news])
+        await self.unless_called_away(self._server_is_back(), wake)
+        return True
+
+    async def _server_is_back(self) -> None:
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
         await self._thinker.client.wait_until_up(first_wait_s=FIRST_PAUSE_S)
-        return True
 
     async def _set_aside(self, cycle: Cycle) -> None:
         """Gives up on evidence that broke its thought too often, and tells the user with the raw lines."""

@@ -9,7 +9,7 @@ import msgspec
 
 from wakeful.attention import CANARY, EVERY_S, WITHIN_S, Attention, AttentionSettings, canary
 from wakeful.context import Seen
-from wakeful.events import Cursor, Entry, Feedback, Health, Observation, Quiet, Salience, Thought
+from wakeful.events import Cursor, Entry, Feedback, Health, Observation, PredictionResolved, Quiet, Salience, Thought
 from wakeful.journal import Journal
 
 CONSUMER = "attention"
@@ -23,10 +23,14 @@ SAVE_EVERY_S = 60.0
 NOTABLE = 0.3
 """Salience from which on a score is journaled; below it an observation is as expected and only counted."""
 
-KINDS = ("observation", "thought", "feedback")
+KINDS = ("observation", "thought", "feedback", "prediction_resolved")
 """What it follows: what is seen, and what came of thinking about it."""
 
 _MODEL_WEIGHT = 0.2  # of what the model made of it, where the user's word weighs 1
+_PREDICTED_WEIGHT = 0.5  # of a prediction that was quite right where the base rate was quite wrong
+_MAX_CYCLES = 500
+"""Thoughts whose sources are remembered until what they predicted is resolved."""
+
 _MAX_NOTABLE = 1000
 """Notable observations whose source is remembered until there is a thought about them."""
 
@@ -51,11 +55,13 @@ class Attending:
     journaling, from the observations between the two places.
 
     latest: the newest observation of each source with its score
+    through: number of the newest entry that was taken in
     """
 
     def __init__(self, journal: Journal, settings: AttentionSettings, on_salient: OnSalient) -> None:
         self.attention = Attention(settings)
         self.latest: dict[str, tuple[Observation, Salience]] = {}
+        self.through = 0
         self._journal = journal
         self._settings = settings
         self._on_salient = on_salient
@@ -64,6 +70,7 @@ class Attending:
         self._reached = (0, Cursor(""))
         self._saved_s = 0.0
         self._sources: dict[int, str] = {}
+        self._behind: dict[str, frozenset[str]] = {}
         self._canary_came = asyncio.Event()
 
     async def restore(self) -> None:
@@ -158,14 +165,22 @@ class Attending:
             for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
                 self._reach(entry)
                 self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
+        self.through = entries[-1].seq
         newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
         if newest_ns and (silences := self.attention.silences(newest_ns)):
             await self._journal.append(silences)
 
     async def _commit(self, saliences: list[Salience], cursor: Cursor) -> list[Entry]:
-        entries = await self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
-        self._committed = cursor
-        return entries
+        writing = asyncio.ensure_future(
+            self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
+        )
+        try:
+            return await asyncio.shield(writing)
+        finally:
+            # What was handed to the journal is written though we are cancelled, and `save` goes on from there.
+            await asyncio.wait([writing])
+            if not writing.cancelled() and writing.exception() is None:
+                self._committed = cursor
 
     def _reach(self, entry: Entry) -> None:
         """Scores are written behind what they are about, so that the newest place is not always the furthest one."""
@@ -199,5 +214,20 @@ class Attending:
                 self.attention.outcome(source, useful=event.useful)
         elif isinstance(event, Thought) and event.reason == "salience" and not event.pilot:
             useful = event.severity != "info" or event.action_needed
-            for source in {self._sources[seq] for seq in event.evidence if seq in self._sources}:
+            sources = frozenset(self._sources[seq] for seq in event.evidence if seq in self._sources)
+            for source in sources:
                 self.attention.outcome(source, useful=useful, weight=_MODEL_WEIGHT)
+            self._behind[event.cycle] = sources
+            if len(self._behind) > _MAX_CYCLES:
+                del self._behind[next(iter(self._behind))]
+        elif isinstance(event, PredictionResolved) and event.outcome != "unverified":
+            # What everybody could have said teaches nothing; what was better or worse than the base rate does.
+            came = float(event.outcome == "true")
+            better = (event.base - came) ** 2 - (event.probability - came) ** 2
+            for source in self._behind.pop(event.cycle, ()):
+                self.attention.outcome(source, useful=better > 0.0, weight=_PREDICTED_WEIGHT * abs(better))
+
+
+async def prime(journal: Journal, learnt: Attention) -> None:
+    """Lets the gate of a new journal begin with what another one has learnt."""
+    await journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor="", state=learnt.dump())))

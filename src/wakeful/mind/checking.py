@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from wakeful.events import Cursor, Entry, Event, Observation
@@ -58,6 +58,7 @@ class Checking:
 
     kinds: the kinds that the books keep, besides observations
     on_decided: is told of each event that was committed
+    through: number of the newest entry that was taken in
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class Checking:
         journal: Journal,
         books: Sequence[Book],
         *,
-        kinds: Sequence[str],
+        kinds: Collection[str],
         on_decided: Callable[[Entry], None],
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        self.through = 0
         self._journal = journal
         self._books = books
         self._kinds = tuple(kinds)
@@ -110,7 +112,8 @@ class Checking:
                     for book in self._books:
                         decided += book.learn(entry)
                 await self._commit(decided, move=time.monotonic() - self._moved_s > MOVE_EVERY_S)
-            if self._is_due() or not all(isinstance(entry.event, Observation) for entry in entries):
+            self.through = entries[-1].seq
+            if self.is_due or not all(isinstance(entry.event, Observation) for entry in entries):
                 self._changed.set()
 
     async def _ring(self) -> None:
@@ -126,7 +129,9 @@ class Checking:
                 async with asyncio.timeout(min(max(left_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)):
                     await self._changed.wait()
 
-    def _is_due(self) -> bool:
+    @property
+    def is_due(self) -> bool:
+        """Whether the time of something has come that was not looked at yet."""
         return self._next_due_ns() <= self._now_ns()
 
     def _next_due_ns(self) -> float:

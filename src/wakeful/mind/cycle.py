@@ -6,6 +6,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
+from wakeful.actions import Toolbox
 from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
 from wakeful.events import (
     SEVERITIES,
@@ -13,6 +16,7 @@ from wakeful.events import (
     Claim,
     Entry,
     Event,
+    Intention,
     Notification,
     Observation,
     Prediction,
@@ -26,7 +30,7 @@ from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.mind.predictions.matching import in_words
 from wakeful.mind.predictions.offer import HOLDS, Offer, claim_from, offer
 from wakeful.mind.predictions.plain import claim_of
-from wakeful.mind.schema import FullReply, Reply, reply_schema
+from wakeful.mind.schema import CallReply, FullReply, Reply, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
 
@@ -34,6 +38,9 @@ _log = logging.getLogger(__name__)
 
 PREDICTION_DUE_S = 3600.0
 """A prediction in plain words is taken to speak of the next hour."""
+
+THINK_AGAIN_S = 3600.0
+"""When something that was to be thought over later is thought over."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -71,12 +78,16 @@ class Frame:
 
     expected: what the thought before this one predicted; recalled: what memory brings along
     notes: what the mind is told about itself; known: the newest observation of each source, for what may be predicted
+    tools: what may be done
+    claims: whether the model is told what it may predict, which the pilot is not
     """
 
     expected: str = ""
     recalled: Sequence[Entry] = ()
     notes: Sequence[str] = ()
     known: Sequence[Observation] = ()
+    tools: Toolbox | None = None
+    claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +133,17 @@ async def think(
         citable += [cite(entry.seq) for entry in frame.recalled]
     offered = Offer() if thinker.facts.pilot else offer(observations, frame.known)
     try:
-        answered = await _ask(layout, citable, offered, thinker, on_text)
+        answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
     except ContextOverflow:
         layout = conversation.overflowed(text)
         left += layout.left
-        answered = await _ask(layout, citable, offered, thinker, on_text)
+        answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
     thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
     claim, due_s = _claim(answered.value, offered, observations)
-    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, notify_from)]
+    call = answered.value.call if isinstance(answered.value, FullReply) else None
+    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
+    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
+        events.append(_to_think_again(thought))
     if left:
         events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
@@ -190,9 +204,10 @@ def _moment(
             notes=notes,
         )
 
-    text = write(frame.recalled, frame.notes)
+    claims = (offer([each.observation for each in seen], ()).note,) if frame.claims else ()
+    text = write(frame.recalled, (*frame.notes, *claims))
     if conversation.estimate.message_tokens(text) > conversation.moment_tokens:
-        text = write((), ())
+        text = write((), claims)
     return text
 
 
@@ -209,9 +224,14 @@ def _that_fit(cycle: Cycle, conversation: Conversation) -> list[Seen]:
 
 
 async def _ask(
-    layout: Layout, citable: Sequence[str], offered: Offer, thinker: Thinker, on_text: OnText | None
+    layout: Layout,
+    citable: Sequence[str],
+    offered: Offer,
+    tools: Toolbox | None,
+    thinker: Thinker,
+    on_text: OnText | None,
 ) -> Answered[Reply] | Answered[FullReply]:
-    """The pilot is asked for what it was trained on; other models for a claim as well."""
+    """The pilot is asked for what it was trained on; other models for a claim, and a call of a tool, as well."""
 
     def check(reply: Reply) -> str:
         invented = [each for each in reply.evidence if each not in citable]
@@ -220,8 +240,14 @@ async def _ask(
     if thinker.facts.pilot:
         schema = reply_schema(citable, short=True)
         return await thinker.ask(layout.messages, Reply, schema, check=check, on_text=on_text)
-    schema = reply_schema(citable, claimable=offered.names, holds=HOLDS)
-    return await thinker.ask(layout.messages, FullReply, schema, check=check, on_text=on_text)
+    schema = reply_schema(citable, claimable=offered.names, holds=HOLDS, call=tools.schema() if tools else None)
+
+    def check_all(reply: FullReply) -> str:
+        if reply.call is not None and reply.call.tool and (tools is None or tools.get(reply.call.tool) is None):
+            return "call names a tool that does not exist"
+        return check(reply)
+
+    return await thinker.ask(layout.messages, FullReply, schema, check=check_all, on_text=on_text)
 
 
 def _thought(
@@ -291,7 +317,7 @@ def _prediction(thought: Thought, claim: Claim | None, due_s: float) -> list[Eve
     ]
 
 
-def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
+def _consequences(thought: Thought, call: CallReply | None, notify_from: Severity) -> list[Event]:
     """What else follows from a thought: what it asks for, and what the user is told."""
     events: list[Event] = []
     if thought.action_needed:
@@ -302,6 +328,8 @@ def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
                 cycle=thought.cycle,
                 action=thought.action_type,
                 details=thought.action_details,
+                tool=call.tool if call is not None else "",
+                arguments=msgspec.json.encode(call.arguments).decode() if call is not None and call.tool else "",
             )
         )
     if SEVERITIES.index(thought.severity) >= SEVERITIES.index(notify_from):
@@ -316,6 +344,20 @@ def _consequences(thought: Thought, notify_from: Severity) -> list[Event]:
             )
         )
     return events
+
+
+def _to_think_again(thought: Thought) -> Intention:
+    """The reminder that a thought sets itself when it wants to be thought over later."""
+    return Intention(
+        at_ns=thought.at_ns,
+        key=f"m{thought.cycle[:8]}",
+        text=f"think again about {thought.focus}",
+        form="remind",
+        told=thought.action_details or thought.focus,
+        due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
+        evidence=thought.evidence,
+        provenance="model",
+    )
 
 
 def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:

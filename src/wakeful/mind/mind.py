@@ -5,32 +5,24 @@ import random
 import time
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
+from wakeful.actions import Toolbox
 from wakeful.attention import AttentionSettings
 from wakeful.context import Room, Seen
-from wakeful.events import (
-    Cursor,
-    Entry,
-    Intention,
-    Observation,
-    PredictionResolved,
-    Question,
-    ThoughtFailed,
-    WakeReason,
-)
+from wakeful.events import Cursor, Entry, Intention, Observation, PredictionResolved
 from wakeful.journal import Journal
-from wakeful.lmstudio import LMStudioError
 from wakeful.memory import Recall
 from wakeful.mind import recover
-from wakeful.mind.ask import answer_to
+from wakeful.mind.acted import acted_notes
+from wakeful.mind.answering import Answering
 from wakeful.mind.attempts import Attempts, GaveWay, OnPartial, Phase, led_to_something
 from wakeful.mind.attend import Attending
 from wakeful.mind.checking import Checking
 from wakeful.mind.cycle import Cycle, Frame, new_id
 from wakeful.mind.first_look import as_seen, newest_metrics
 from wakeful.mind.intentions import standing
-from wakeful.mind.intentions.standing import Standing, met
+from wakeful.mind.intentions.standing import Standing
+from wakeful.mind.metacognition.reflecting import Reflecting
+from wakeful.mind.metacognition.tuning import IDLE, THRESHOLD, Tuning
 from wakeful.mind.modes import Agenda, IdlePace, Wake
 from wakeful.mind.predictions import ledger
 from wakeful.mind.predictions.ledger import Ledger
@@ -39,7 +31,7 @@ from wakeful.mind.prompt import rules
 from wakeful.mind.questions import Questions
 from wakeful.mind.recover import new_conversation
 from wakeful.mind.settings import MindSettings
-from wakeful.mind.thinker import ModelFacts, OnText, Thinker, UnusableAnswer
+from wakeful.mind.thinker import ModelFacts, Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Batch, Workspace
 
 GATHER_S = 0.5
@@ -71,6 +63,7 @@ class Mind:
         settings: MindSettings = _DEFAULT,
         now_ns: Callable[[], int] = time.time_ns,
         on_partial: OnPartial | None = None,
+        tools: Toolbox | None = None,
     ) -> None:
         self.attending = Attending(journal, attention, self._on_salient)
         self._journal = journal
@@ -78,8 +71,10 @@ class Mind:
         self._recall = recall
         self._settings = settings
         self._now_ns = now_ns
-        self._on_partial = on_partial
-        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt)
+        self._tools = None if thinker.facts.pilot else tools  # the pilot was trained without any
+        self._acted_ns = now_ns()
+        described = self._tools.described() if self._tools else ""
+        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt, tools=described)
         self._conversation = new_conversation(thinker, thinks_by)
         self._workspace = Workspace()
         self._agenda = Agenda()
@@ -96,17 +91,33 @@ class Mind:
             on_partial=on_partial,
         )
         self._questions = Questions(journal, self._agenda, now_ns)
+        self._answering = Answering(
+            journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
+        )
         self._ledger = Ledger()
-        self._standing = Standing(self._on_report, self._on_intentions)
+        self._standing = Standing(self._on_report, self._on_intentions, self._on_again)
         self._checking = Checking(
             journal,
             [self._ledger, self._standing],
-            kinds=(*ledger.KINDS, *standing.KINDS),
+            kinds={*ledger.KINDS, *standing.KINDS},
             on_decided=self._on_decided,
             now_ns=now_ns,
         )
+        self._tuning = Tuning({THRESHOLD: attention.threshold, IDLE: settings.idle_every_s}, settings.bounds)
+        self._reflecting = Reflecting(
+            journal,
+            self._tuning,
+            every_s=settings.reflect_every_s,
+            tells=not thinker.facts.pilot,
+            on_reflect=self._on_reflect,
+            on_tuned=self._on_tuned,
+            now_ns=now_ns,
+        )
+        self._figures = self._again = ""
+        self._left_over = False
         self._expected = ""
         self._resolved: list[PredictionResolved] = []
+        self._told: list[PredictionResolved] = []
 
     async def run(self) -> None:
         """Thinks until cancelled. Raises JournalError when the journal fails for good."""
@@ -119,6 +130,8 @@ class Mind:
                 tasks.create_task(self._think_on(), name="think")
                 tasks.create_task(self._prove_quiet(), name="quiet")
                 tasks.create_task(self.attending.prove_awake(self._now_ns), name="canary")
+                if self._settings.reflect_every_s:
+                    tasks.create_task(self._reflecting.run(), name="reflect")
                 if self._settings.first_look:
                     tasks.create_task(self._look_first(), name="first look")
         finally:
@@ -145,6 +158,11 @@ class Mind:
         """Whether it thinks, or is about to."""
         return self.phase in ("thinking", "waiting for the model") or bool(self._agenda)
 
+    def at_rest(self, seq: int) -> bool:
+        """Whether all entries up to a number were taken in, and nothing is left to think or to check about them."""
+        taken_in = min(self.attending.through, self._checking.through) >= seq
+        return taken_in and not self._checking.is_due and not self.busy
+
     @property
     def waiting(self) -> int:
         """Salient observations that no thought has taken up yet."""
@@ -155,9 +173,11 @@ class Mind:
     async def _recover(self) -> None:
         await self.attending.restore()
         await self._checking.restore()
+        await self._reflecting.restore()
         left = await recover.waiting(self._journal)
         self._attempts.interrupted.update(left.attempts)
         self._attempts.cursor = await self._journal.cursor(recover.CONSUMER)
+        self._left_over = bool(left.seen)  # which has been gathered already
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
         await recover.into(self._conversation, self._journal, self._thinker)
@@ -180,8 +200,20 @@ class Mind:
     def _on_report(self, entry: Entry, due_ns: int) -> None:
         self._agenda.add(Wake("scheduled", (entry,), due_ns))
 
+    def _on_again(self, entry: Entry) -> None:
+        self._agenda.add(Wake("due", (entry,)))
+
     def _on_intentions(self) -> None:
         self.attending.attention.interested_in(self._standing.words)
+
+    def _on_reflect(self, figures: str) -> None:
+        self._figures = figures
+        if not self.facts.pilot:
+            self._agenda.add(Wake("reflective"))
+
+    def _on_tuned(self) -> None:
+        self._pace.every_s = self._tuning.value(IDLE)
+        self.attending.attention.wakes_from(self._tuning.value(THRESHOLD))
 
     async def _look_first(self) -> None:
         self._agenda.add(Wake("scheduled", (await newest_metrics(self._journal),)))
@@ -192,19 +224,27 @@ class Mind:
         while True:
             self._attempts.phase = "watching"
             wake = await self._agenda.next(self._pace.wait_s)
-            if wake.reason == "asked":
-                await self._answer(wake)
-            elif wake.due_ns:
-                await self._report(wake)
-            elif wake.reason not in ("due", "idle", "reflective") or self._may_spend():
-                await self._think(wake)
+            self._attempts.phase = "thinking"
+            try:
+                await self._serve(wake)
+            except GaveWay:
+                self._agenda.put_back(wake)
+
+    async def _serve(self, wake: Wake) -> None:
+        """Does what a reason asks for. Raises GaveWay where something that matters more comes meanwhile."""
+        if wake.reason == "asked":
+            await self._answering.answer(wake)
+        elif wake.due_ns:
+            await self._answering.report(wake)
+        elif wake.reason not in ("due", "idle", "reflective") or self._may_spend():
+            await self._think(wake)
 
     def _may_spend(self) -> bool:
         """Whether the budget has more than what is kept back for what surprises."""
         return self.attending.attention.budget.thoughts_left(self._now_ns()) >= _KEPT_BACK
 
     async def _think(self, wake: Wake) -> None:
-        batch = await self._batch(wake)
+        batch, began_ns = await self._batch(wake), self._now_ns()
         if wake.reason == "salience" and not batch.shown:  # another thought took it along, or it is no news any more
             if batch.through:
                 await self._attempts.commit([], batch.through)
@@ -213,23 +253,27 @@ class Mind:
             concluded = await self._attempts.think(Cycle(new_id(), wake.reason, batch), wake)
         except GaveWay:
             self._workspace.put_back(batch)
-            self._agenda.put_back(wake)
-            return
+            raise
         if concluded is None:
             return
         thought = concluded.thought
+        self._acted_ns = began_ns
         self._expected = thought.next_prediction
-        self._resolved = []
+        self._resolved = [each for each in self._resolved if each not in self._told]
         self._pace.thought(wake, led_to_something=led_to_something(thought))
+        await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
 
     async def _batch(self, wake: Wake) -> Batch:
         """What a thought is about: all that surprised so far comes along, except where it only looks back."""
-        if wake.reason == "salience":
+        if wake.reason == "salience" and not self._left_over:
             await asyncio.sleep(GATHER_S)
+        self._left_over = False
         observed = {seq for entry in wake.about if not isinstance(entry.event, Observation) for seq in _behind(entry)}
         about = [*wake.about, *await self._journal.get(observed)]
-        reason = "first look" if wake.reason == "scheduled" else "a prediction was about it"
+        again = [entry.event.told for entry in wake.about if isinstance(entry.event, Intention)]
+        self._again = f"You wanted to think again about this: {again[0]}" if again else ""
+        reason = "to be thought over" if again else "first look" if wake.reason == "scheduled" else "it was predicted"
         own = [as_seen(entry, reason) for entry in about if isinstance(entry.event, Observation)][-MAX_SHOWN:]
         if wake.reason in ("idle", "reflective", "due"):
             return Batch(shown=tuple(own), others={}, through=Cursor(""))
@@ -240,82 +284,33 @@ class Mind:
         """What stands around the observations of a cycle."""
         without = {turn.seq for turn in self._conversation.turns}
         recalled = await self._recall.recall([seen.observation for seen in cycle.batch.shown], without=without)
-        if cycle.reason == "idle" and not self.facts.pilot:
+        if cycle.reason in ("idle", "reflective") and not self.facts.pilot:
             recalled = await self._wandered(without)
         return Frame(
             expected=self._expected,
             recalled=recalled,
-            notes=() if self.facts.pilot else self._notes(),
+            notes=() if self.facts.pilot else [*self._notes(cycle), *await self._acted(cycle)],
+            claims=not self.facts.pilot,
+            tools=self._tools,
             known=[observation for observation, _ in reversed(self.attending.latest.values())],
         )
 
-    def _notes(self) -> list[str]:
-        """What the mind is told about itself: how its predictions turned out, and how good they are."""
+    def _notes(self, cycle: Cycle) -> list[str]:
+        """What the mind is told about itself: how its predictions turned out, how good they are, its own figures."""
+        self._told = list(self._resolved)
         note = calibration_note(self._ledger.recent)
-        return [*resolved_notes(self._resolved), *([note] if note else [])]
+        figures = f"Your last day: {self._figures}." if cycle.reason == "reflective" else ""
+        return [*resolved_notes(self._told), *filter(None, (self._again, note, figures))]
+
+    async def _acted(self, cycle: Cycle) -> list[str]:
+        shown = [seen.observation for seen in cycle.batch.shown]
+        return await acted_notes(self._journal, self._acted_ns, shown)
 
     async def _wandered(self, without: set[int]) -> list[Entry]:
         """Some earlier thoughts at random, for an idle one to connect."""
         newest = await self._journal.read(kinds=("thought",), limit=_WANDERS_OVER, newest_first=True)
         left = [entry for entry in newest if entry.seq not in without]
         return sorted(random.sample(left, min(_WANDERS_TO, len(left))), key=lambda entry: entry.seq)
-
-    async def _answer(self, wake: Wake) -> None:
-        """Answers a person's question, or says why it can't."""
-        [entry] = wake.about
-        question, cycle = entry.event, new_id()
-        assert isinstance(question, Question)
-        self._attempts.phase = "thinking"
-        on_text = self._partial(cycle, "asked")
-        try:
-            answer, _ = await answer_to(
-                question, self._journal, self._recall, self._thinker, now_ns=self._now_ns, on_text=on_text
-            )
-        except (UnusableAnswer, LMStudioError) as error:
-            await self._questions.conclude(entry, self._not_answered(entry, cycle, error))
-        else:
-            await self._questions.conclude(entry, replace(answer, question=entry.seq))
-
-    async def _report(self, wake: Wake) -> None:
-        """Writes the report that an intention asks for, and tells it; why there is none, where the model can't."""
-        [entry] = wake.about
-        intention, cycle = entry.event, new_id()
-        assert isinstance(intention, Intention)
-        self._attempts.phase = "thinking"
-        asked = Question(at_ns=self._now_ns(), text=intention.told)
-        writing = answer_to(
-            asked,
-            self._journal,
-            self._recall,
-            self._thinker,
-            now_ns=self._now_ns,
-            on_text=self._partial(cycle, "scheduled"),
-        )
-        try:
-            answer, _ = await self._attempts.unless_called_away(writing, wake)
-            text, evidence = answer.text, answer.evidence
-        except GaveWay:
-            self._agenda.put_back(wake)
-            return
-        except (UnusableAnswer, LMStudioError) as error:
-            text, evidence = f"The report could not be written: {error}", ()
-        told = met(
-            entry, self._now_ns(), text, title=f"report: {intention.told}", due_ns=wake.due_ns, evidence=evidence
-        )
-        await self._attempts.commit(told, self._attempts.cursor)
-
-    def _partial(self, cycle: str, reason: WakeReason) -> OnText:
-        def on_text(text: str) -> None:
-            if self._on_partial is not None:
-                self._on_partial(cycle, reason, text)
-
-        return on_text
-
-    def _not_answered(self, entry: Entry, cycle: str, error: UnusableAnswer | LMStudioError) -> ThoughtFailed:
-        raw = error.raw if isinstance(error, UnusableAnswer) else error.partial
-        return ThoughtFailed(
-            at_ns=self._now_ns(), cycle=cycle, reason="asked", error=str(error), raw=raw, evidence=(entry.seq,)
-        )
 
     async def _prove_quiet(self) -> None:
         """Journals from time to time what was seen and passed over, as a proof of being awake.

@@ -8,6 +8,8 @@ from wakeful.context import Conversation, Role, moment
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.predictions.offer import offer
+from wakeful.mind.predictions.told import notes
 from wakeful.mind.prompt import Stance, rules
 from wakeful.mind.thinker import Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Workspace
@@ -52,14 +54,17 @@ async def preview(
     *,
     stance: Stance = "base",
     prompt: str = "",
+    tools: str = "",
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Preview:
     """The prompt of the thought that would come next, from what the journal says is waiting.
 
-    stance, prompt: as of `MindSettings`
+    stance, prompt: as of `MindSettings`; tools: a line for each tool
     Raises PromptUnreadable, and a JournalError.
     """
-    conversation = recover.new_conversation(thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt))
+    conversation = recover.new_conversation(
+        thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt, tools=tools)
+    )
     await recover.into(conversation, journal, thinker)
     waiting = await recover.waiting(journal)
     workspace = Workspace()
@@ -67,15 +72,15 @@ async def preview(
         workspace.add(seen, cursor)
     batch = workspace.drain(MAX_SHOWN)
     newest = await journal.read(kinds=("prediction",), limit=1, newest_first=True)
+    observed = [seen.observation for seen in batch.shown]
     text = moment(
         batch.shown,
         now_ns=now_ns(),
         reason="salience" if batch.shown else "idle",
         expected=newest[0].event.body if newest else "",
-        recalled=await recall.recall(
-            [seen.observation for seen in batch.shown], without={turn.seq for turn in conversation.turns}
-        ),
+        recalled=await recall.recall(observed, without={turn.seq for turn in conversation.turns}),
         others=batch.others,
+        notes=() if thinker.facts.pilot else [*await notes(journal), offer(observed, ()).note],
     )
     layout = conversation.lay_out(text)
     exact = await thinker.count(layout.messages) is not None

@@ -26,6 +26,10 @@ PILOT = "pilot-1"
 ASK = "ask-1"
 """For answering a person's question from the journal."""
 
+_TOOLS = (
+    "Tools. Where action_needed is true, call names the one that is to act, with its arguments; the empty name for "
+    "none. The user's policy decides whether it runs; what comes of it is told to you later:"
+)
 _MAX_BYTES = 100_000
 
 
@@ -41,16 +45,17 @@ class Rules:
     text: str
 
 
-def rules(*, pilot: bool, stance: Stance = "base", file: str = "") -> Rules:
+def rules(*, pilot: bool, stance: Stance = "base", file: str = "", tools: str = "") -> Rules:
     """The rules that a model thinks by.
 
     file: a file of the user's, in place of the stance; its version is `own-` with the beginning of its SHA-256
+    tools: a line for each tool, "" where there are none; the pilot is told of none
     Raises PromptUnreadable.
     """
     if pilot:
         return Rules(PILOT, prompt(PILOT))
     if not file:
-        return Rules(STANCES[stance], prompt(STANCES[stance]))
+        return Rules(STANCES[stance], _with_tools(prompt(STANCES[stance]), tools))
     path = Path(file).expanduser()
     try:
         with path.open("rb") as opened:
@@ -62,7 +67,11 @@ def rules(*, pilot: bool, stance: Stance = "base", file: str = "") -> Rules:
         ) from error
     if not text or len(data) > _MAX_BYTES:
         raise PromptUnreadable(f"The prompt {path} is empty or larger than {_MAX_BYTES:,} bytes.")
-    return Rules(f"own-{hashlib.sha256(text.encode()).hexdigest()[:8]}", text)
+    return Rules(f"own-{hashlib.sha256(text.encode()).hexdigest()[:8]}", _with_tools(text, tools))
+
+
+def _with_tools(text: str, tools: str) -> str:
+    return f"{text}\n\n{_TOOLS}\n{tools}" if tools else text
 
 
 def prompt(version: str) -> str:

@@ -1,6 +1,6 @@
 """The shape of a thought as the model writes it, and the JSON Schema that holds the model to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -54,10 +54,18 @@ class ClaimReply(msgspec.Struct, frozen=True):
     within_minutes: float = 60.0
 
 
+class CallReply(msgspec.Struct, frozen=True):
+    """What is to be done, by which tool; `tool` is "" for none. The outbox checks both, and asks the user's policy."""
+
+    tool: str
+    arguments: dict[str, Any] = {}
+
+
 class FullReply(Reply, frozen=True):
     """A thought of a model that can be asked more than the pilot."""
 
     claim: ClaimReply | None = None
+    call: CallReply | None = None
 
 
 class AskReply(msgspec.Struct, frozen=True):
@@ -74,12 +82,18 @@ _MAX_CITATIONS = 12
 
 
 def reply_schema(
-    citable: Sequence[str], *, short: bool = False, claimable: Sequence[str] = (), holds: Sequence[str] = ()
+    citable: Sequence[str],
+    *,
+    short: bool = False,
+    claimable: Sequence[str] = (),
+    holds: Sequence[str] = (),
+    call: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """JSON Schema of `Reply` in which `evidence` can name nothing but `citable`.
 
     claimable: what a claim may be about; where there is any, it is the schema of `FullReply`, whose claim can speak of
         nothing else; holds: what may be claimed of it
+    call: schema of a call of a tool, None where there are no tools
     short: for a model that may loop, texts so short that even then the object ends within the answer's tokens,
         and shares in tenths (a grammar made of a schema knows no bounds of numbers)
     Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
@@ -103,6 +117,7 @@ def reply_schema(
         "action_needed": {"type": "boolean"},
         "action_type": {"type": "string", "enum": ["observe", "reflect", "delegate", "update_model"]},
         "action_details": _text(80 if short else 200),
+        **({"call": call} if call is not None else {}),
         "next_prediction": _text(80 if short else 200),
         "confidence": share,
         "self_assessment": _text(60 if short else 160),

@@ -69,7 +69,7 @@ function card(entry) {
     case "thought_failed": return plainCard(entry, event.interrupted ? "warning" : "info", "a thought failed", event.error);
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
-    case "action_result": return plainCard(entry, "info", `action ${event.outcome}`, event.text);
+    case "action_result": return plainCard(entry, event.outcome === "unknown" ? "warning" : "info", `${event.tool || "action"}: ${event.outcome}`, event.text);
     case "notification": return event.intention ? plainCard(entry, event.severity, event.title, event.text, event.evidence) : null;
     case "question": return plainCard(entry, "info", "you asked", event.text);
     case "answer": return plainCard(entry, "info", "answered", event.text, event.evidence);

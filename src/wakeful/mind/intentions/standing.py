@@ -8,14 +8,17 @@ from cronsim import CronSim
 from msgspec.structs import replace
 
 from wakeful.context import observation_line
-from wakeful.events import Claim, Entry, Event, Intention, IntentionMet, Notification, Observation
+from wakeful.events import Claim, Entry, Event, Forgotten, Intention, IntentionMet, Notification, Observation
 from wakeful.mind.predictions.matching import compared, concerns, line_of, matches
 
-KINDS = ("intention", "intention_met")
+KINDS = ("intention", "intention_met", "forgotten")
 """What it has to know besides observations."""
 
 AGAIN_NS = 3600 * 10**9
 """How long a watch that was met stays silent, so that a storm is told once."""
+
+MAX_OWN = 5
+"""Reminders that the mind itself may have set at a time."""
 
 LATE = timedelta(hours=12)
 """How late a schedule that was missed is still kept; of several that were missed, only the last."""
@@ -45,13 +48,20 @@ class Standing:
     """Keeps intentions until the user takes them back.
 
     on_report: a report is due, which the model has to write
+    on_again: something that the mind itself wanted to think about again is due
     on_change: the intentions are other ones now
     """
 
-    def __init__(self, on_report: OnReport, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        on_report: OnReport,
+        on_change: Callable[[], None] = lambda: None,
+        on_again: Callable[[Entry], None] = lambda _: None,
+    ) -> None:
         self._kept: dict[str, _Kept] = {}
         self._on_report = on_report
         self._on_change = on_change
+        self._on_again = on_again
         self._known = 0
 
     @property
@@ -86,8 +96,14 @@ class Standing:
             self._known = entry.seq
             if event.active:
                 self._kept[event.key] = _Kept(entry, event)
+                self._bound_own()
             else:
                 self._kept.pop(event.key, None)
+            self._on_change()
+        elif isinstance(event, Forgotten):
+            self._known = entry.seq
+            gone = set(event.seqs)
+            self._kept = {key: kept for key, kept in self._kept.items() if kept.entry.seq not in gone}
             self._on_change()
         elif isinstance(event, IntentionMet):
             self._known = entry.seq
@@ -95,6 +111,12 @@ class Standing:
             if kept is not None and kept.entry.seq == event.intention:
                 kept.met_ns, kept.due_ns = max(kept.met_ns, event.at_ns), max(kept.due_ns, event.due_ns)
         return []
+
+    def _bound_own(self) -> None:
+        """Lets the oldest of what the mind itself wanted go, where that is too much."""
+        own = [key for key, kept in self._kept.items() if kept.intention.provenance != "user" and not kept.due_ns]
+        for key in own[: max(len(own) - MAX_OWN, 0)]:
+            del self._kept[key]
 
     def due(self, now_ns: int) -> list[Event]:
         """What is met because its moment has come. A report is only asked for: it is met once it is written."""
@@ -112,7 +134,11 @@ class Standing:
                     self._on_report(kept.entry, due_ns)
                 continue
             kept.met_ns, kept.due_ns = now_ns, due_ns
-            events += met(kept.entry, now_ns, kept.intention.told, due_ns=due_ns)
+            if kept.intention.provenance == "user":
+                events += met(kept.entry, now_ns, kept.intention.told, due_ns=due_ns)
+            else:
+                self._on_again(kept.entry)
+                events += met(kept.entry, now_ns, "", due_ns=due_ns)[:1]
         return events
 
 

@@ -3,18 +3,16 @@
 from collections import deque
 from collections.abc import Callable
 
-from wakeful.events import ClaimForm, Entry, Event, Observation, Prediction, PredictionResolved
+from wakeful.events import ClaimForm, Entry, Event, Forgotten, Observation, Prediction, PredictionResolved
 from wakeful.mind.predictions.open import Decided, Open
 from wakeful.mind.predictions.scores import base_rate, brier, log_score_nats
+from wakeful.mind.predictions.told import RECENT
 
-KINDS = ("prediction", "prediction_resolved")
+KINDS = ("prediction", "prediction_resolved", "forgotten")
 """What it has to know besides observations."""
 
 MAX_OPEN = 200
 """Predictions that are open at a time; with more, the oldest is given up as unverified."""
-
-_RECENT = 300
-"""Resolved predictions that are remembered, for the mind to be told how good it is."""
 
 GRACE_NS = 2 * 10**9
 """How long after its deadline a claim waits for what was seen in time and is still on its way to the journal."""
@@ -25,7 +23,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.open: dict[int, Open] = {}
-        self.recent: deque[PredictionResolved] = deque(maxlen=_RECENT)
+        self.recent: deque[PredictionResolved] = deque(maxlen=RECENT)
         self._tally: dict[ClaimForm, tuple[int, int]] = {}
         self._known = 0
 
@@ -34,9 +32,13 @@ class Ledger:
         event = entry.event
         if isinstance(event, Observation):
             return self._observed(entry.seq, event)
-        if entry.seq <= self._known or not isinstance(event, Prediction | PredictionResolved):
+        if entry.seq <= self._known or not isinstance(event, Prediction | PredictionResolved | Forgotten):
             return []
         self._known = entry.seq
+        if isinstance(event, Forgotten):
+            for seq in event.seqs:
+                self.open.pop(seq, None)
+            return []
         if isinstance(event, PredictionResolved):
             self.open.pop(event.prediction, None)
             self.recent.append(event)

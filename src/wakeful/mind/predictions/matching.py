@@ -1,5 +1,6 @@
 """Whether an observation bears on a claim, and whether the claim holds for it."""
 
+import functools
 import operator
 
 from wakeful.attention import gravity
@@ -8,7 +9,13 @@ from wakeful.events import Claim, Gravity, Observation
 _COMPARE = {">": operator.gt, "<": operator.lt}
 _LEAST_NATS: dict[Gravity, float] = {"": 0.0, "warning": 2.0, "error": 5.0}
 _PRIORITY: dict[Gravity, str] = {"": "", "warning": "01234", "error": "0123"}  # of syslog
-_OWN = "wakeful:"
+_OWN, _ITSELF = "wakeful:", "mind"
+
+
+@functools.lru_cache(maxsize=256)
+def _nats(line: str) -> float:
+    """How serious a line is by its own words; kept, since many open claims ask the same of it."""
+    return gravity(line)[0]
 
 
 def concerns(claim: Claim, observation: Observation) -> bool:
@@ -16,7 +23,7 @@ def concerns(claim: Claim, observation: Observation) -> bool:
     source = observation.source
     if claim.source:
         return source == claim.source and claim.subject in ("", observation.subject)
-    return not source.startswith(_OWN)
+    return not source.startswith(_OWN) and source != _ITSELF
 
 
 def compared(claim: Claim, observation: Observation) -> bool | None:
@@ -33,16 +40,15 @@ def matches(claim: Claim, observation: Observation) -> bool:
 def line_of(claim: Claim, observation: Observation) -> str | None:
     """The first line that holds all words of the claim's text, and is as serious as it says; None for none."""
     words = claim.text.casefold().split()
-    whole = f"{observation.source} {observation.subject} {observation.text}".casefold()
-    if not all(word in whole for word in words):
-        return None
+    if words:  # most claims speak of few lines: that is seen from the whole
+        whole = f"{observation.source} {observation.subject} {observation.text}".casefold()
+        if not all(word in whole for word in words):
+            return None
     grave = observation.attrs.get("priority", "-") in _PRIORITY[claim.gravity]
     least = 0.0 if grave else _LEAST_NATS[claim.gravity]
     head = f"{observation.source} {observation.subject} ".casefold()
     for line in observation.text.splitlines() or [""]:
-        if all(word in head or word in line.casefold() for word in words) and (
-            least == 0.0 or gravity(line)[0] >= least
-        ):
+        if all(word in head or word in line.casefold() for word in words) and (least == 0.0 or _nats(line) >= least):
             return line
     return None
 

@@ -10,6 +10,9 @@ NOTHING, ANYTHING = "nothing", "any source"
 MAX_METRICS, MAX_SOURCES = 40, 20
 """Names that are offered; the schema is read by the server each time."""
 
+MAX_TOLD = 6
+"""Metrics, and sources, that the prompt names; those of what is shown come first."""
+
 _MIN_MINUTES = 1.0
 _OF_METRIC: dict[str, tuple[ClaimForm, Comparison]] = {
     "rises above": ("reaches", ">"),
@@ -32,6 +35,12 @@ class Offer:
 
     metrics: Mapping[str, tuple[str, str, str]] = field(default_factory=dict[str, tuple[str, str, str]])
     sources: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """The nearest names in one line of a prompt: a server may hold a model to a schema that it does not see."""
+        near = [ANYTHING, *list(self.metrics)[:MAX_TOLD], *self.sources[:MAX_TOLD]]
+        return f"Claims may be about: {', '.join(near)}, …"
 
     @property
     def names(self) -> list[str]:

@@ -12,8 +12,11 @@ from wakeful.events import Claim, Gravity, Observation
 _NO_WARNING = re.compile(r"no (?:warnings?|errors?) follows?", re.IGNORECASE)
 _MORE = re.compile(r"more (?P<what>errors|warnings|attempts|logins) (?:of|on|from|by) (?P<name>\S+)", re.IGNORECASE)
 _AGAIN = re.compile(
-    r"(?P<name>\S+) (?:fails|crashes|panics|refuses|connects|comes|restarts|is killed|is denied) again", re.IGNORECASE
+    r"(?P<name>\S+) (?P<verb>fails|crashes|panics|hangs|refuses|connects|comes|restarts|is killed|is denied|misses \S+)"
+    r" again",
+    re.IGNORECASE,
 )
+_FAIL = re.compile(r"(?:reads of|writes to) (?P<name>\S+) fail", re.IGNORECASE)
 _FILLS = re.compile(r"(?:disk )?(?P<name>\S+) fills further", re.IGNORECASE)
 _GO_ON = re.compile(r"errors on (?P<name>\S+) go on", re.IGNORECASE)
 _GRAVITY: dict[str, Gravity] = {"errors": "error", "warnings": "warning"}
@@ -28,8 +31,10 @@ def claim_of(words: str, shown: Iterable[Observation]) -> Claim | None:
     if found := _MORE.fullmatch(words):
         return Claim(form="comes", text=found["name"], gravity=_GRAVITY.get(found["what"].lower(), ""))
     if found := _AGAIN.fullmatch(words):
-        verb = found[0].split()[-2].lower()
+        verb = found["verb"].lower()
         return Claim(form="comes", text=found["name"], gravity="" if verb in _QUIET_AGAIN else "error")
+    if found := _FAIL.fullmatch(words):
+        return Claim(form="comes", text=found["name"], gravity="error")
     if found := _FILLS.fullmatch(words):
         return _more_of(f"disk_percent:{found['name']}", shown)
     if found := _GO_ON.fullmatch(words):

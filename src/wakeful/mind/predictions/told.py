@@ -3,12 +3,26 @@
 from collections.abc import Iterable, Sequence
 
 from wakeful.events import PredictionResolved
+from wakeful.journal import Journal
 from wakeful.mind.predictions.scores import Calibration, calibration
 
 LEAST_COUNT = 5
 """Predictions of a probability below which nothing is said about it: fewer say more of luck than of the mind."""
 
+RECENT = 300
+"""Resolved predictions that it rests on: older ones say less of the mind as it is."""
+
 _MAX_BINS, _MAX_RESOLVED = 3, 3
+
+
+async def notes(journal: Journal) -> list[str]:
+    """What the next thought would be told, from what the journal says."""
+    newest = await journal.read(kinds=("prediction_resolved",), limit=RECENT, newest_first=True)
+    resolved = [(entry.seq, entry.event) for entry in newest[::-1] if isinstance(entry.event, PredictionResolved)]
+    last = await journal.read(kinds=("thought",), limit=1, newest_first=True)
+    since = last[0].seq if last else 0
+    note = calibration_note(event for _, event in resolved)
+    return [*resolved_notes([event for seq, event in resolved if seq > since]), *([note] if note else [])]
 
 
 def calibration_note(recent: Iterable[PredictionResolved]) -> str:

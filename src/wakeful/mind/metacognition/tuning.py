@@ -1,0 +1,160 @@
+"""What the mind changes about itself: one thing at a time, within the user's bounds, checked, and taken back. Pure.
+
+The rules are few and plain, and each names the figure that has to get better for it. Where the user set no bounds for a
+parameter, it is never touched.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from wakeful.events import Entry, Event, ParameterChange, ParameterVerdict, WakeReason
+from wakeful.mind.metacognition.vitals import Vitals
+
+TUNING_KINDS = ("parameter_change", "parameter_verdict")
+"""What has to be read for it."""
+
+THRESHOLD, IDLE = "threshold", "idle_every_s"
+Bounds = Mapping[str, tuple[float, float]]
+"""From where to where a parameter may be changed."""
+
+LEAST_THOUGHTS = 10
+"""Thoughts from which on a figure says something."""
+
+HELPED_BY = 0.05
+"""By how much a share has to get better for a change to have helped."""
+
+_REST_NS = 7 * 86_400 * 10**9  # before what did not help is tried again
+_STEP = 0.05  # of the threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a parameter is changed, and what for.
+
+    reasons: the thoughts that it looks at; measure: a share of `Vitals`; above, below: the share at which it acts
+    factor, step: how the parameter changes
+    """
+
+    parameter: str
+    reasons: tuple[WakeReason, ...]
+    measure: Literal["led", "repeated"]
+    expected: Literal["higher", "lower"]
+    why: str
+    above: float = 1.1
+    below: float = -0.1
+    factor: float = 1.0
+    step: float = 0.0
+
+
+RULES = (
+    Rule(THRESHOLD, ("salience",), "led", "higher", "most that woke it led to nothing", below=0.2, step=_STEP),
+    Rule(IDLE, ("idle",), "repeated", "lower", "most idle thoughts repeat earlier ones", above=0.5, factor=2.0),
+    Rule(IDLE, ("idle",), "led", "lower", "most idle thoughts led to something", above=0.6, factor=0.5),
+)
+
+
+class Tuning:
+    """Knows the parameters as they are, and the change that is being tried.
+
+    defaults: what the settings say; bounds: what may be changed, and how far
+    """
+
+    def __init__(self, defaults: Mapping[str, float], bounds: Bounds) -> None:
+        self._defaults = dict(defaults)
+        self._bounds = bounds
+        self._values: dict[str, float] = {}
+        self._tried: tuple[int, ParameterChange] | None = None
+        self._failed_ns: dict[tuple[str, str], int] = {}
+
+    @property
+    def since_ns(self) -> int:
+        """When the change that is being tried was made, 0 for none."""
+        return self._tried[1].at_ns if self._tried is not None else 0
+
+    def value(self, parameter: str) -> float:
+        """A parameter as it is now: as the settings say, unless it was changed and may still be."""
+        value = self._values.get(parameter, self._defaults[parameter])
+        if parameter not in self._bounds:
+            return self._defaults[parameter]
+        low, high = self._bounds[parameter]
+        return min(max(value, low), high)
+
+    def learn(self, entry: Entry) -> None:
+        """Takes in a change or a verdict, in order."""
+        event = entry.event
+        if isinstance(event, ParameterChange):
+            self._values[event.parameter] = event.after
+            self._tried = None if event.undoes else (entry.seq, event)
+        elif isinstance(event, ParameterVerdict) and self._tried is not None and self._tried[0] == event.change:
+            if not event.kept:
+                self._failed_ns[_name(self._tried[1])] = event.at_ns
+            self._tried = None
+
+    def judge(self, figures: Mapping[tuple[WakeReason, ...], Vitals], now_ns: int) -> list[Event]:
+        """Whether the change that is being tried helped, from figures since it was made; then it is kept or undone.
+
+        Nothing as long as that can't be told.
+        """
+        if self._tried is None:
+            return []
+        seq, change = self._tried
+        rule = next((rule for rule in RULES if _made_by(rule, change)), None)
+        found = figures.get(rule.reasons) if rule is not None else None
+        if rule is None or found is None or found.thoughts < LEAST_THOUGHTS:
+            return []
+        now = float(getattr(found, rule.measure))
+        gain = now - change.was if change.expected == "higher" else change.was - now
+        # Thinking more often may cost some of what each thought brings, but not most of it.
+        kept = gain >= HELPED_BY if rule.factor >= 1.0 else now >= change.was / 2
+        verdict = ParameterVerdict(at_ns=now_ns, change=seq, kept=kept, was=change.was, now=now)
+        if kept:
+            return [verdict]
+        undone = ParameterChange(
+            at_ns=now_ns,
+            parameter=change.parameter,
+            before=change.after,
+            after=change.before,
+            reason=f"it did not help: {change.measure} was {change.was:.2f}, and is {now:.2f}",
+            measure=change.measure,
+            expected=change.expected,
+            was=now,
+            undoes=seq,
+        )
+        return [verdict, undone]
+
+    def propose(self, figures: Mapping[tuple[WakeReason, ...], Vitals], now_ns: int) -> list[Event]:
+        """The next change, where the figures ask for one, the bounds allow it, and no other is being tried."""
+        if self._tried is not None:
+            return []
+        for rule in RULES:
+            found = figures.get(rule.reasons)
+            if rule.parameter not in self._bounds or found is None or found.thoughts < LEAST_THOUGHTS:
+                continue
+            measured = float(getattr(found, rule.measure))
+            before = self.value(rule.parameter)
+            low, high = self._bounds[rule.parameter]
+            after = min(max(before * rule.factor + rule.step, low), high)
+            rests = now_ns - self._failed_ns.get((rule.parameter, rule.why), -_REST_NS) < _REST_NS
+            if after != before and not rests and (measured > rule.above or measured < rule.below):
+                return [
+                    ParameterChange(
+                        at_ns=now_ns,
+                        parameter=rule.parameter,
+                        before=before,
+                        after=after,
+                        reason=rule.why,
+                        measure=rule.measure,
+                        expected=rule.expected,
+                        was=measured,
+                    )
+                ]
+        return []
+
+
+def _made_by(rule: Rule, change: ParameterChange) -> bool:
+    return (rule.parameter, rule.why) == _name(change)
+
+
+def _name(change: ParameterChange) -> tuple[str, str]:
+    return change.parameter, change.reason
