@@ -283,7 +283,7 @@ async def test_the_first_look_shows_the_machine_as_it_is(tmp_path: Path) -> None
                 await asyncio.sleep(0.05)
         [came] = await until(journal, Thought)
         assert came.reason == "scheduled"
-        assert "[first look]" in server.prompts[0][-1]["content"]
+        assert "[first look; nothing is high]" in server.prompts[0][-1]["content"]
 
 
 async def test_quiet_is_proved(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ TURNS = [30, 2, 1, 0.5, 0.5]
 """How often a conversation has one turn, two, three ..."""
 COUNTS = [2, 24, 12, 7, 4, 3, 1]
 """How often a moment has none, one, two ... observations, in evaluation; in training, single ones are commoner."""
-TRAINING_COUNTS = [1, 40, 8, 4, 3, 2, 1]
+TRAINING_COUNTS = [1, 30, 9, 6, 4, 3, 1]
 
 
 _UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
@@ -327,7 +327,7 @@ def judging(names: Names) -> list[tuple[str, str]]:
     rng = names.rng
     at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
     seq = rng.randint(1, 10 ** rng.randint(1, 7))
-    cases = [metrics(names, "look") if rng.random() < 0.4 else draw(names) for _ in range(rng.randint(3, 8))]
+    cases = [metrics(names, "look") if rng.random() < 0.1 else draw(names) for _ in range(rng.randint(3, 8))]
     seen = [as_seen(case, seq + number, at_ns) for number, case in enumerate(cases)]
     user = moment(seen, now_ns=at_ns, reason="asked", expected="").partition("\nExpected:")[0]
     reply = {"all": [f"{cite(each.seq)} {case.severity}" for each, case in zip(seen, cases)]}

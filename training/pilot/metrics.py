@@ -2,6 +2,7 @@
 
 from training.pilot.case import Case
 from training.pilot.names import Names
+from wakeful.mind import readings
 
 LIMITS = {  # (warning from, critical from), in percent or degrees; a busy processor alone is never critical
     "cpu": (90.0, 999.0),
@@ -39,12 +40,13 @@ def metrics(names: Names, what: str = "") -> Case:
         what
         or rng.choices(
             ["look", "cpu", "memory", "swap", "disk", "temperature", "net", "load", "rate"],
-            [8 if names.held_out else 16, 5, 4, 2, 5, 3, 2, 1, 2],  # the one that compares numbers is the hardest
+            [8, 5, 4, 2, 5, 3, 2, 1, 2],
         )[0]
     )
     usual = f1(0, rng.choice([9, 50, 80]))
     severity, entity, action = "info", "", ""
     reason = ""
+    look: tuple[str, ...] = ()
     if what == "cpu":
         cpu = f1(75, 100) if rng.random() < 0.75 else f1(15, 75)
         busy_percent = f1(30, 800 if rng.random() < 0.2 else 100)
@@ -114,22 +116,53 @@ def metrics(names: Names, what: str = "") -> Case:
         assessment = f"{entity} is at {amount} MB/s, usually {usual} MB/s."
         prediction = f"rate of {entity} goes on"
     else:
-        first, reason, focus = mounts[0], "first look", "the machine at first look"
+        first, focus = mounts[0], "the machine at first look"
         entity = "first look"
         stands = f"cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%"
         assessment = f"All is well: cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%."
         prediction = "no warning follows"
-        if rng.random() < 0.35:
-            worst = rng.choice(mounts)
-            disks[worst] = f1(90, 100)
-            entity, severity, focus = worst, grade("disk", disks[worst]), f"disk space on {worst}"
-            stands, assessment = f"disk {worst} {disks[worst]}%", f"{worst} is {disks[worst]}% full."
-            prediction, action = f"{worst} fills further", f"find large files on {worst}"
-        elif rng.random() < 0.2:
-            memory = f1(90, 100)
+        for kind in rng.sample(
+            ["cpu", "memory", "swap", "disk", "disk", "temperature"], rng.choice([0, 0, 1, 1, 2, 3])
+        ):
+            percent = f1(90, 100)
+            if kind == "cpu":
+                cpu = percent
+            elif kind == "memory":
+                memory = percent
+            elif kind == "swap":
+                swap = percent
+            elif kind == "disk":
+                disks[rng.choice(mounts)] = percent
+            else:
+                sensor, heat = names.sensor(), round(percent)
+        values = {"cpu_percent": cpu, "memory_percent": memory, "swap_percent": swap or 0.0}
+        values |= {f"disk_percent:{mount}": percent for mount, percent in disks.items()}
+        values |= {f"temperature_c:{sensor}": float(heat)} if sensor else {}
+        look = readings.reasons(values)
+        worst = look[1].removesuffix(" is high")
+        if look != readings.QUIET:
+            stands = worst
+        if worst.startswith("disk"):
+            entity = worst.split()[1]
+            severity, focus = grade("disk", disks[entity]), f"disk space on {entity}"
+            assessment = f"{entity} is {disks[entity]}% full."
+            prediction, action = f"{entity} fills further", f"find large files on {entity}"
+        elif worst.startswith("memory"):
             entity, severity, focus = large, grade("memory", memory), f"memory used by {large}"
-            stands, assessment = f"memory {memory}%", f"memory is at {memory}%; {large} holds {large_gb} GB."
+            assessment = f"memory is at {memory}%; {large} holds {large_gb} GB."
             prediction, action = f"memory grows while {large} runs", f"look at process {large}"
+        elif worst.startswith("swap"):
+            entity, severity, focus = large, grade("swap", swap or 0.0), f"swap used by {large}"
+            assessment = f"swap is at {swap}%; {large} holds {large_gb} GB."
+            prediction, action = f"swap grows while {large} runs", f"look at process {large}"
+        elif worst.startswith("temperature"):
+            entity, severity, focus = sensor, grade("temperature", heat), f"temperature of {sensor}"
+            assessment = f"{sensor} is at {heat}C."
+            prediction, action = f"{sensor} stays hot", "check the cooling"
+        elif worst.startswith("cpu"):
+            entity, severity, focus = busy, grade("cpu", cpu), f"cpu load from {busy}"
+            assessment = f"cpu is at {cpu}%; {busy} uses {busy_percent}%."
+            prediction, action = f"cpu load from {busy} goes on", f"look at process {busy}"
     if severity == "info":
         action = ""
     parts = [f"cpu {cpu}%", f"memory {memory}%"]
@@ -142,7 +175,7 @@ def metrics(names: Names, what: str = "") -> Case:
         parts.append(f"busiest {busy} {busy_percent}% cpu")
     if rng.random() < 0.85 or large == entity:
         parts.append(f"largest {large} {large_gb} GB")
-    reasons = (reason,)
+    reasons = look or (reason,)
     if what in ("cpu", "memory", "disk") and rng.random() < 0.3:
         reasons = (reason, f"load {load:.2f}, usually {rng.uniform(0, 2):.2f}")
     if what not in ("look", "rate") and rng.random() < 0.2:

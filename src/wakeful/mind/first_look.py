@@ -3,6 +3,7 @@
 from wakeful.context import Seen
 from wakeful.events import Entry, Observation, Salience
 from wakeful.journal import Journal
+from wakeful.mind.readings import reasons
 
 _SOURCE = "metrics"
 
@@ -16,8 +17,8 @@ async def newest_metrics(journal: Journal) -> Entry:
     raise AssertionError("a tail never ends: please report this")
 
 
-def as_seen(entry: Entry, reason: str, salience: float = 0.0) -> Seen:
-    """An observation that is shown for another reason than that it surprised."""
+def as_seen(entry: Entry, reason: str = "", salience: float = 0.0) -> Seen:
+    """An observation that is shown for another reason than that it surprised: by default, to look at the machine."""
     observation = entry.event
     assert isinstance(observation, Observation)
     look = Salience(
@@ -28,6 +29,6 @@ def as_seen(entry: Entry, reason: str, salience: float = 0.0) -> Seen:
         precision=1.0,
         salience=salience,
         threshold=0.0,
-        reasons=(reason,),
+        reasons=(reason,) if reason else reasons(observation.values),
     )
     return Seen(entry.seq, observation, look)

@@ -273,7 +273,7 @@ class Mind:
         about = [*wake.about, *await self._journal.get(observed)]
         again = [entry.event.told for entry in wake.about if isinstance(entry.event, Intention)]
         self._again = f"You wanted to think again about this: {again[0]}" if again else ""
-        reason = "to be thought over" if again else "first look" if wake.reason == "scheduled" else "it was predicted"
+        reason = "to be thought over" if again else "" if wake.reason == "scheduled" else "it was predicted"
         own = [as_seen(entry, reason) for entry in about if isinstance(entry.event, Observation)][-MAX_SHOWN:]
         if wake.reason in ("idle", "reflective", "due"):
             return Batch(shown=tuple(own), others={}, through=Cursor(""))
