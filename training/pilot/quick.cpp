@@ -1,4 +1,4 @@
-// The parts of a training step that PyTorch is slow at on a processor with AMX: attention with its rotary
+// The parts of a training step that PyTorch is slow at on a processor with AVX-512 or AMX: attention with its rotary
 // embedding, the norms and the gate, each in one pass over memory. The matrix products stay PyTorch's.
 // Matrices are row by row; lengths are multiples of 32, a head is 64 wide. `quick.py` compiles and calls this.
 
@@ -31,15 +31,16 @@ static inline __m512 exponential(__m512 x) {
     return _mm512_scalef_ps(y, n);
 }
 
-// ---- products of tiles: C (fp32) = or += A (bf16) times B, whose rows stand in pairs as AMX wants them.
+// ---- products of tiles: C (fp32) = or += A (bf16) times B, whose rows stand in pairs as the processor wants them.
+// rows, columns, inner: multiples of 32. lda in bf16, ldb in pairs, ldc in floats.
 
+#ifdef __AMX_BF16__
 struct alignas(64) Tiles {
     uint8_t palette = 1, start = 0, reserved[14] = {};
     uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// rows, columns: multiples of 32; inner: a multiple of 32. lda in bf16, ldb in pairs, ldc in floats.
 static void product(const half* a, long lda, const uint32_t* b, long ldb, float* c, long ldc, int rows, int columns,
                     int inner, bool add) {
     for (int i = 0; i < rows; i += 32)
@@ -72,6 +73,44 @@ static void product(const half* a, long lda, const uint32_t* b, long ldb, float*
             _tile_stored(3, at + 16 * ldc + 16, ldc * 4);
         }
 }
+
+static bool allowed() { return !syscall(SYS_arch_prctl, 0x1023, 18); }  // asks the kernel for AMX
+static void begin_products() {
+    Tiles tiles;
+    _tile_loadconfig(&tiles);
+}
+static void end_products() { _tile_release(); }
+#else
+static const int ROWS = 8;  // with two vectors of columns each: 16 sums, which leaves registers for the factors
+
+static void product(const half* a, long lda, const uint32_t* b, long ldb, float* c, long ldc, int rows, int columns,
+                    int inner, bool add) {
+    for (int i = 0; i < rows; i += ROWS)
+        for (int j = 0; j < columns; j += 32) {
+            __m512 sum[ROWS][2];
+            for (int r = 0; r < ROWS; r++)
+                for (int h = 0; h < 2; h++)
+                    sum[r][h] = add ? _mm512_loadu_ps(c + (i + r) * ldc + j + 16 * h) : _mm512_setzero_ps();
+            for (int k = 0; k < inner; k += 2) {
+                const uint32_t* pairs = b + k / 2 * ldb + j;
+                __m512bh left = (__m512bh)_mm512_loadu_si512(pairs), right = (__m512bh)_mm512_loadu_si512(pairs + 16);
+                for (int r = 0; r < ROWS; r++) {
+                    int pair;
+                    memcpy(&pair, a + (i + r) * lda + k, sizeof pair);
+                    __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
+                    sum[r][0] = _mm512_dpbf16_ps(sum[r][0], both, left);
+                    sum[r][1] = _mm512_dpbf16_ps(sum[r][1], both, right);
+                }
+            }
+            for (int r = 0; r < ROWS; r++)
+                for (int h = 0; h < 2; h++) _mm512_storeu_ps(c + (i + r) * ldc + j + 16 * h, sum[r][h]);
+        }
+}
+
+static bool allowed() { return true; }
+static void begin_products() {}
+static void end_products() {}
+#endif
 
 // Rows this far apart fall into different sets of the cache, however long a text is.
 static long apart(long length, int in_a_line) { return length / in_a_line % 2 ? length : length + in_a_line; }
@@ -155,18 +194,14 @@ static __mmask16 visible(long query, long key) {  // which of the 16 keys from `
     return query - key >= 15 ? 0xFFFF : query < key ? 0 : (__mmask16)((1u << (query - key + 1)) - 1);
 }
 
-extern "C" int quick_begin() {
-    if (syscall(SYS_arch_prctl, 0x1023, 18)) return 1;  // asks the kernel for AMX
-    return 0;
-}
+extern "C" int quick_begin() { return !allowed(); }
 
 // out (batch * length, width) and lse (batch * length, heads) from qkv (batch * length, 3 * width).
 extern "C" void attention(const half* qkv, half* out, float* lse, const float* cosine, const float* sine, long batch,
                           long length, int heads) {
     int width = heads * HEAD;
     const long ld = apart(length, 16), ldh = apart(length, 32);  // of floats and pairs; of halves
-    Tiles tiles;
-    _tile_loadconfig(&tiles);
+    begin_products();
     space.need((length + 32) * (HEAD * 14 + BLOCK * 6) + BLOCK * HEAD * 4 + 4096);
     half *q = space.take<half>(length * HEAD), *k = space.take<half>(length * HEAD), *v = space.take<half>(length * HEAD);
     uint32_t *kt = space.take<uint32_t>(ld * HEAD / 2), *vp = space.take<uint32_t>(length * HEAD / 2);
@@ -205,7 +240,7 @@ extern "C" void attention(const half* qkv, half* out, float* lse, const float* c
                                _mm512_mul_ps(_mm512_loadu_ps(o + r * HEAD + d), _mm512_set1_ps(scale[r])));
             }
         }
-    _tile_release();
+    end_products();
 }
 
 // dqkv from dout, with what `attention` was given and gave.
@@ -213,8 +248,7 @@ extern "C" void attention_back(const half* qkv, const half* out, const float* ls
                                const float* cosine, const float* sine, long batch, long length, int heads) {
     int width = heads * HEAD;
     const long ld = apart(length, 16), ldh = apart(length, 32);
-    Tiles tiles;
-    _tile_loadconfig(&tiles);
+    begin_products();
     space.need((length + 32) * (HEAD * 48 + BLOCK * 20) + BLOCK * HEAD * 8 + 8192);
     half *q = space.take<half>(length * HEAD), *k = space.take<half>(length * HEAD), *v = space.take<half>(length * HEAD);
     half *g = space.take<half>(length * HEAD), *qt = space.take<half>(ldh * HEAD), *gt = space.take<half>(ldh * HEAD);
@@ -281,7 +315,7 @@ extern "C" void attention_back(const half* qkv, const half* out, const float* ls
                     narrow(head + t * 3 * width + 2 * width + d, _mm512_castsi512_ps(column(dvt + d * ld + t, ld)));
                 }
         }
-    _tile_release();
+    end_products();
 }
 
 // x += more (where there is some); unit = x / rms(x), inverse = 1 / rms(x).
