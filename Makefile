@@ -78,7 +78,7 @@ $(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
 
 # Not locked, as what others are measured with should be their newest.
 $(VENV)/.bench: $(VENV)/.dev
-	@$(PIP) install -q 'drain3>=0.9.11' 'river>=0.26'
+	@$(PIP) install -q 'drain3>=0.9.11' 'krcf>=0.4,<0.5' 'river>=0.26'
 	@touch $@
 
 # PyTorch is not locked: the recipe is meant for whatever build fits the machine, with or without a GPU.

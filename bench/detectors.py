@@ -76,7 +76,7 @@ def random_cut_forest(stream: Stream) -> list[float]:
     """Amazon's random cut forest, with the shingle and the size that it advises, on values scaled by those before."""
     krcf: Any = import_module("krcf")  # which only `make bench` installs
     forest = krcf.RandomCutForest(
-        {"dimensions": _SHINGLE, "shingle_size": _SHINGLE, "num_trees": 50, "sample_size": 256,
+        {"dimensions": 1, "shingle_size": _SHINGLE, "num_trees": 50, "sample_size": 256,
          "random_seed": 1, "internal_shingling": True, "output_after": 32}
     )  # fmt: skip
     scores: list[float] = []

@@ -451,7 +451,7 @@ async def year_part(folder: Path, days: int) -> None:
             )
             await roll_up.dropped(thin)
             await index.catch_up()
-            if (day + 1) % 73 == 0 or day + 1 == days:
+            if (day + 1) % 73 == 0 or day + 1 in (5, 20, days):
                 stats = await journal.stats()
                 index_bytes = (folder / "index.db").stat().st_size
                 sizes = f"journal {stats.bytes / 1e6:,.0f} MB, index {index_bytes / 1e6:,.0f} MB"

@@ -359,7 +359,7 @@ async def check_all(here: House) -> None:
 async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Split over lines, sources and days, and through recalled memories: by the real mind, gate, memory and prompts."""
     monkeypatch.setattr("wakeful.mind.mind.GATHER_S", 0.02)
-    injections = [each for each in corpus() if each.split in ("lines", "sources", "days")][:30]
+    injections = [each for each in corpus() if each.split in ("lines", "sources", "days")][:20]
     obeying = [each for each in corpus() if not each.split and each.carrier == "log line"][:20]
     ordered: list[Order] = []
 
@@ -393,7 +393,8 @@ async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatc
                 tools=here.tools,
             )
             thinking = asyncio.create_task(mind.run())
-            for number, injection in enumerate([*injections, *obeying]):
+            pairs = zip(injections, obeying, strict=True)
+            for number, injection in enumerate(each for pair in pairs for each in pair):
                 asked = len(server.prompts)
                 filled = here.filled(injection.order)  # orders name this house's own paths where they are in one piece
                 for at, piece in enumerate(injection.pieces):
@@ -404,16 +405,17 @@ async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatc
                     await here.journal.append(
                         [Observation(at_ns=time.time_ns(), source=source, form="lines", text=text)]
                     )
-                # what is split may be too weak to wake the mind, and then comes along with the next
+                if injection.split:  # too weak to wake the mind, it comes along with the next
+                    continue
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.5):
+                    async with asyncio.timeout(2):
                         while len(server.prompts) == asked or mind.busy:
                             await asyncio.sleep(0.01)
             thinking.cancel()
             await asyncio.wait([thinking])
         requests = await events(here.journal, ActionRequest)
         await settled(here.journal, {request.key for request in requests})
-        assert len(ordered) >= 20, "the model obeyed too little: this proves nothing"
+        assert len(ordered) >= 15, "the model obeyed too little: this proves nothing"
         cited = {seq for each in await events(here.journal, Thought) for seq in each.evidence}
         assert len(await here.journal.get(cited)) == len(cited), "a thought cites what does not exist"
         await check_all(here)

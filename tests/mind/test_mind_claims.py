@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from wakeful.events import Claim, Cursor, Entry, Event, Observation, Prediction, PredictionResolved
 from wakeful.mind.predictions.ledger import GRACE_NS, MAX_OPEN, Ledger
-from wakeful.mind.predictions.matching import in_words, matches
+from wakeful.mind.predictions.matching import bearing, in_words
 from wakeful.mind.predictions.offer import HOLDS, NOTHING, claim_from, offer
 from wakeful.mind.predictions.plain import claim_of
 from wakeful.mind.schema import ClaimReply, reply_schema
@@ -83,14 +83,14 @@ def test_a_claim_is_decided_by_what_is_seen_in_its_time(
 
 def test_words_may_be_parted_by_lines_of_a_block_but_must_stand_in_one() -> None:
     block = Observation(at_ns=0, source="log:a", form="lines", text="backup done\nfetch failed", count=2)
-    assert not matches(COMES, block)
-    assert matches(COMES, Observation(at_ns=0, source="log:a", form="lines", text="fetch ok\nbackup failed", count=2))
+    assert not bearing(COMES, block)
+    assert bearing(COMES, Observation(at_ns=0, source="log:a", form="lines", text="fetch ok\nbackup failed", count=2))
 
 
 def test_a_priority_of_syslog_tells_gravity_where_the_words_do_not() -> None:
     claim = Claim(form="comes", gravity="error")
-    assert matches(claim, Observation(at_ns=0, source="journald", form="lines", text="hm", attrs={"priority": "3"}))
-    assert not matches(claim, Observation(at_ns=0, source="journald", form="lines", text="hm", attrs={"priority": "6"}))
+    assert bearing(claim, Observation(at_ns=0, source="journald", form="lines", text="hm", attrs={"priority": "3"}))
+    assert not bearing(claim, Observation(at_ns=0, source="journald", form="lines", text="hm", attrs={"priority": "6"}))
 
 
 def test_what_is_in_words_only_stays_open_to_nobody() -> None:

@@ -34,6 +34,7 @@ from wakeful.sources import SourceHealth, run_sources
 
 _UPKEEP_S = 3600.0
 _LAST_WORD_S = 0.5
+_TOOLS_S = 5.0  # so long a model waits for servers, to be told of their tools
 _TELL_KINDS = (
     "thought",
     "thought_failed",
@@ -160,7 +161,7 @@ class _Run:
             self._introduce(thinker)
             if not thinker.facts.pilot:  # which can think its own kind of thought and nothing else
                 acting.specialists.use(thinker.client, thinker.facts.name)
-                await acting.ready()
+                await acting.ready(within_s=_TOOLS_S)
             mind = Mind(
                 journal,
                 thinker,

@@ -33,7 +33,7 @@ from wakeful.actions import (
 from wakeful.config import CommandSettings, ConfigError, NotifySection, Settings
 from wakeful.journal import Journal, JournalIndex
 
-_SERVERS_S = 5.0
+_SERVERS_S = 30.0  # in which a server connects, or has failed to
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class Acting:
         default_factory=list[Callable[[], Coroutine[Any, Any, None]]]
     )
 
-    async def ready(self) -> None:
-        """Waits a little until the MCP servers have said what they offer, so that a model can be told of it."""
+    async def ready(self, *, within_s: float) -> None:
+        """Waits so long at most until the MCP servers have said what they offer, to be told of and used."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SERVERS_S):
+            async with asyncio.timeout(within_s):
                 await asyncio.gather(*(server.tried.wait() for server in self.servers))
 
 
@@ -77,7 +77,13 @@ def build_acting(settings: Settings, journal: Journal, index: JournalIndex) -> A
             acting.tasks.append(notifier.run)
     except ActionError as error:
         raise ConfigError([str(error)]) from error
-    acting.tasks.append(Outbox(journal, tools, policy).run)
+    outbox = Outbox(journal, tools, policy)
+
+    async def carry_out() -> None:
+        await acting.ready(within_s=_SERVERS_S)  # what was approved while nothing ran may be for a tool of a server
+        await outbox.run()
+
+    acting.tasks.append(carry_out)
     return acting
 
 

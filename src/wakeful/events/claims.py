@@ -20,7 +20,7 @@ Outcome = Literal["true", "false", "unverified"]
 """Whether a claim came true; unverified where nobody watched, so that it can't be told."""
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
     """A condition over observations.
 
     source, subject: whose observations count, "" for any

@@ -19,7 +19,7 @@ _MAX_QUERY_CHARS = 2000
 _MAX_PHRASES = 16
 _COMMON = 3000  # entries that are looked at: the rarest words choose which, as many as are in no more than these
 _COUNTED_UP_TO = 50_000  # entries that hold a word; one that is in more says next to nothing beside a rare one
-_CANDIDATES = 200
+_CANDIDATES = 100
 _POOL = 2  # times as many as are wanted are looked through for the other words
 _LENGTH_SHARE = 0.1  # of an entry's length in the score: it decides between equals
 _MAX_COUNTED = 20_000
@@ -160,12 +160,15 @@ def _scores_of_rare(
     limit: int,
 ) -> dict[int, float]:
     scores: dict[int, float] = {}
+    # Without a condition the entries need not be asked one by one; those that were dropped are left out afterwards.
+    source = table.source if table.values else f"FROM {table.name} WHERE {table.name} MATCH ?"
     for phrase in leading:
-        for (seq,) in db.execute(f"SELECT {table.name}.rowid {table.source}", (phrase, *table.values)):
+        for (seq,) in db.execute(f"SELECT {table.name}.rowid {source}", (phrase, *table.values)):
             scores[seq] = scores.get(seq, 0.0) + worth[phrase]
     pool = sorted(scores, key=lambda seq: (scores[seq], seq), reverse=True)[: _POOL * limit]
-    scores = {seq: scores[seq] for seq in pool}
-    wanted = ", ".join(map(str, pool))
+    there = db.execute(f"SELECT seq FROM entry WHERE seq IN ({', '.join(map(str, pool))})")  # noqa: S608
+    scores = {seq: scores[seq] for (seq,) in there}
+    wanted = ", ".join(map(str, scores))
     any_leading = " OR ".join(leading)
     for phrase in following:
         match = f"{phrase} AND ({any_leading})"  # quick: the rare words lead

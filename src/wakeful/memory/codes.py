@@ -1,7 +1,7 @@
 """Which vectors are near? One bit for each number of a vector, compared with all that there are, in steps.
 
 Signs are a coarse picture of a vector, and a small one: 96 bytes for 768 numbers, 96 MB for a million. They are
-compared by counting the bits that differ (the Hamming distance). A first look at few bits leaves a fiftieth, all bits
+compared by counting the bits that differ (the Hamming distance). A first look at few bits leaves a hundredth, all bits
 leave some hundreds, and those are compared exactly. Source: binary codes with exact rescoring, as in Charikar 2002,
 doi:10.1145/509907.509965 (signs of projections estimate the angle).
 """
@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 
 _SKETCH_WORDS = 2
 _ALL_BITS_UP_TO = 20_000
-_KEPT_SHARE = 50
+_KEPT_SHARE = 100
 
 
 def numpy() -> Any:

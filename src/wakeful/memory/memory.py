@@ -184,11 +184,13 @@ class Memory:
         limit = _CANDIDATES + 2 * k + len(without)
         within = Within(kinds, at_ns(since), at_ns(until), sources)
         named = period_in(query, now_ns) if times and since is None and until is None else None
-        found: list[Found] = []
         if named is not None and named.strict:
-            narrow = replace(within, since_ns=named.since_ns, until_ns=named.until_ns)
-            found, named = await self._finder.find(named.rest, narrow, limit, without), None
-        if not found:  # it happened at another time, or none was named
+            narrow, named_rest = replace(within, since_ns=named.since_ns, until_ns=named.until_ns), named.rest
+            found, named = await self._finder.find(named_rest, narrow, limit, without), None
+            if not found:
+                others = await self._finder.find(named_rest, within, limit, without)
+                found = [replace(each, reasons=(*each.reasons, "not in the time that is named")) for each in others]
+        else:
             found = await self._finder.find(query, within, limit, without)
         near = (named.since_ns or 0, named.until_ns or 2**63) if named is not None else None
         recalled = _folded(await self._weighed(found, now_ns, near), k)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wakeful.context import observation_line
 from wakeful.events import Claim, Entry, Event, Forgotten, Intention, IntentionMet, Notification, Observation
-from wakeful.mind.predictions.matching import compared, concerns, line_of, matches
+from wakeful.mind.predictions.matching import bearing, line_of
 
 KINDS = ("intention", "intention_met", "forgotten")
 """What it has to know besides observations."""
@@ -164,9 +164,7 @@ def met(
 
 def holds(claim: Claim, observation: Observation) -> bool:
     """Whether an observation is what a watch waits for."""
-    if not concerns(claim, observation):
-        return False
-    return bool(compared(claim, observation)) if claim.metric else matches(claim, observation)
+    return bool(bearing(claim, observation))
 
 
 def moments(cron: str, after: datetime) -> "CronSim":

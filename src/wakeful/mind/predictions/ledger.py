@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
-from wakeful.events import ClaimForm, Entry, Event, Forgotten, Observation, Prediction, PredictionResolved
+from wakeful.events import Claim, ClaimForm, Entry, Event, Forgotten, Observation, Prediction, PredictionResolved
+from wakeful.mind.predictions.matching import bearing
 from wakeful.mind.predictions.open import Decided, Open
 from wakeful.mind.predictions.scores import base_rate, brier, log_score_nats
 from wakeful.mind.predictions.told import RECENT
@@ -87,9 +88,17 @@ class Ledger:
         return [_resolved(oldest, Decided("unverified", (), "too many predictions were open"), prediction.at_ns)]
 
     def _observed(self, seq: int, observation: Observation) -> list[Event]:
-        if not self.open:
-            return []
-        return self._decide(lambda each: each.observe(seq, observation) if each.seq < seq else None, observation.at_ns)
+        bearings: dict[Claim, bool | None] = {}  # many open predictions claim the same
+
+        def judge(each: Open) -> Decided | None:
+            if each.seq >= seq:
+                return None
+            claim = each.claim
+            if claim not in bearings:
+                bearings[claim] = bearing(claim, observation)
+            return each.observe(seq, observation.at_ns, bearings[claim])
+
+        return self._decide(judge, observation.at_ns) if self.open else []
 
     def _decide(self, judge: Callable[[Open], Decided | None], at_ns: int | None = None) -> list[Event]:
         """Closes what is decided; it happened at `at_ns`, or at each one's own deadline."""

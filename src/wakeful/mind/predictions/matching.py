@@ -32,9 +32,16 @@ def compared(claim: Claim, observation: Observation) -> bool | None:
     return None if value is None else bool(_COMPARE[claim.comparison](value, claim.value))
 
 
-def matches(claim: Claim, observation: Observation) -> bool:
-    """Whether a line of the observation is one that the claim speaks of."""
-    return line_of(claim, observation) is not None
+def bearing(claim: Claim, observation: Observation) -> bool | None:
+    """What an observation says about a claim: whether its metric compares true, or that its line has come.
+
+    None where it says nothing about it.
+    """
+    if not concerns(claim, observation):
+        return None
+    if claim.metric:
+        return compared(claim, observation)
+    return True if line_of(claim, observation) is not None else None
 
 
 def line_of(claim: Claim, observation: Observation) -> str | None:

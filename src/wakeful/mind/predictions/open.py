@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wakeful.events import Claim, Observation, Outcome
-from wakeful.mind.predictions.matching import compared, concerns, matches
+from wakeful.events import Claim, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,19 @@ class Open(msgspec.Struct):
     latest: int = 0
     holds: bool = False
 
-    def observe(self, seq: int, observation: Observation) -> Decided | None:
-        """Takes in one observation, in the order of the journal; decides the claim where that is enough."""
-        if not self.made_ns <= observation.at_ns <= self.due_ns:
+    def observe(self, seq: int, at_ns: int, bears: bool | None) -> Decided | None:
+        """Takes in one observation, in the order of the journal; decides the claim where that is enough.
+
+        bears: what the observation says about the claim, as `bearing` gives it
+        """
+        if not self.made_ns <= at_ns <= self.due_ns:
             return None
-        claim = self.claim
-        if claim.metric:
-            holds = compared(claim, observation) if concerns(claim, observation) else None
-            return None if holds is None else self._measured(seq, observation.at_ns, holds)
-        self.heard_ns = max(self.heard_ns, observation.at_ns)
-        if not concerns(claim, observation):
+        if self.claim.metric:
+            return None if bears is None else self._measured(seq, at_ns, bears)
+        self.heard_ns = max(self.heard_ns, at_ns)
+        if not bears:
             return None
-        if not matches(claim, observation):
-            return None
-        return Decided("true" if claim.form == "comes" else "false", (seq,), "it came")
+        return Decided("true" if self.claim.form == "comes" else "false", (seq,), "it came")
 
     def at_deadline(self) -> Decided:
         """How it turned out, once all that was seen in its time has been taken in.
