@@ -90,6 +90,7 @@ def test_errors_that_are_denied_are_none(text: str) -> None:
         ('"GET /a HTTP/1.1" 503 12', 5.0),
         ("backup exited 1 (was 0): x", 5.0),
         ("container db exited with code 137", 8.0),
+        ("the certificate of cloud.example ends in 6.9 days", 8.0),
         ("container x was killed for memory", 8.0),
         ("EXT4-fs error (device sda1): corrupt inode", 8.0),
         ("write failed: No space left on device", 8.0),
