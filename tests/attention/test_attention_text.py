@@ -91,6 +91,8 @@ def test_errors_that_are_denied_are_none(text: str) -> None:
         ("backup exited 1 (was 0): x", 5.0),
         ("container db exited with code 137", 8.0),
         ("the certificate of cloud.example ends in 6.9 days", 8.0),
+        ("process nginx is down", 8.0),
+        ("cloud.example is down: connection refused", 8.0),
         ("container x was killed for memory", 8.0),
         ("EXT4-fs error (device sda1): corrupt inode", 8.0),
         ("write failed: No space left on device", 8.0),
