@@ -41,7 +41,7 @@ class ScriptedServer:
     prompts: the messages of every request; schemas: what each was held to
     evaluated, prompted: tokens read anew and in all
     before: is awaited before an answer is sent, so that a test can hold it back
-    broken: while set, answers break off in the middle
+    broken: while set, answers break off in the middle; model: the one that is loaded, and the only one that answers
     """
 
     def __init__(self, answer: Answer = thought, *, context_tokens: int = 4096) -> None:
@@ -52,6 +52,7 @@ class ScriptedServer:
         self.evaluated = self.prompted = self.answered = 0
         self.before: Callable[[], Any] | None = None
         self.broken = False
+        self.model = "scripted"
         self.url = ""
         self._cache = ""
         self._runner: web.AppRunner | None = None
@@ -77,7 +78,7 @@ class ScriptedServer:
 
     async def _models(self, _: web.Request) -> web.Response:
         model = {
-            "id": "scripted",
+            "id": self.model,
             "object": "model",
             "type": "llm",
             "state": "loaded",
@@ -89,6 +90,13 @@ class ScriptedServer:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         messages: Messages = body["messages"]
+        if body["model"] not in (self.model, "m"):
+            gone = {
+                "message": f'Model "{body["model"]}" not found.',
+                "type": "model_not_found",
+                "code": "model_not_found",
+            }
+            return web.json_response({"error": gone}, status=404)
         self.prompts.append(messages)
         offered: list[str] = []
         held = body.get("response_format")

@@ -36,13 +36,16 @@ def outbox(journal: Journal, folder: Path, now_ns: Callable[[], int]) -> Outbox:
     return Outbox(journal, Toolbox([*probe_tools(None), tool], policy), policy, now_ns=now_ns)
 
 
-async def ask_on(journal: Journal, now_ns: Callable[[], int]) -> None:
-    """Asks for a line each half hour, for ever, going on with the number after the last."""
+async def ask_on(journal: Journal, now_ns: Callable[[], int], *, until_s: float) -> None:
+    """Asks for a line each half hour, going on with the number after the last, for as long as there is time for it."""
+    loop = asyncio.get_running_loop()
     newest = await journal.read(kinds=("action_request",), limit=1000, newest_first=True)
     keys = (entry.event.key for entry in newest if isinstance(entry.event, ActionRequest))
     number = max((int(key.removeprefix(ASKED)) for key in keys if key.startswith(ASKED)), default=0)
     while True:
         await asyncio.sleep(_EVERY_S)
+        if loop.time() > until_s - 2 * _TAKES_S:
+            return
         number += 1
         request = ActionRequest(
             at_ns=now_ns(), key=f"{ASKED}{number}", cycle="", action="observe", tool=_TOOL, arguments="{}"

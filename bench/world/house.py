@@ -98,7 +98,11 @@ async def live(
             hands.outbox(journal, folder, now_ns).run(),
             _keep_up(journal, now_ns),
             _tell_days(say),
-            *([play(faults, server), hands.ask_on(journal, now_ns)] if server is not None and faults.faults else []),
+            *(
+                [play(faults, server), hands.ask_on(journal, now_ns, until_s=until_s)]
+                if server is not None and faults.faults
+                else []
+            ),
         ]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]

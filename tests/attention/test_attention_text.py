@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wakeful.attention.forms import block
 from wakeful.attention.paths import GUARDS_NATS, KEYS_NATS, guards
 from wakeful.attention.shape import shape, template
 from wakeful.attention.text import MAX_TEMPLATES, Speaker
 from wakeful.attention.words import gravity
+from wakeful.events import Observation
 
 START_S = 1.8e9
 
@@ -88,6 +90,9 @@ def test_errors_that_are_denied_are_none(text: str) -> None:
         ('"GET /a HTTP/1.1" 503 12', 5.0),
         ("backup exited 1 (was 0): x", 5.0),
         ("container db exited with code 137", 8.0),
+        ("the certificate of cloud.example ends in 6.9 days", 8.0),
+        ("process nginx is down", 8.0),
+        ("cloud.example is down: connection refused", 8.0),
         ("container x was killed for memory", 8.0),
         ("EXT4-fs error (device sda1): corrupt inode", 8.0),
         ("write failed: No space left on device", 8.0),
@@ -161,6 +166,24 @@ def test_a_burst_of_a_known_line_is_told_in_rates_and_not_at_every_line() -> Non
     assert 0 < len(told) <= 6
     assert told[0].startswith("rate ")
     assert ", usually 2.0/min" in told[0]
+
+
+def test_a_flood_of_a_new_error_claims_attention_though_another_error_came_just_before() -> None:
+    speaker = Speaker()
+    for n in range(30):
+        speaker.update(f"worker: job {n} done", START_S + n)
+    speaker.update("postgres: FATAL: could not write to file: No space left on device", START_S + 30)
+    lines = "\n".join(f"api[77]: ERROR: upstream 10.0.0.{n % 250} timed out after {n} ms" for n in range(1000))
+    flood = Observation(at_ns=int((START_S + 42) * 1e9), source="log:app", form="lines", text=lines, count=1000)
+    nats, reasons = block(speaker, flood, START_S + 42)
+    assert nats > 8
+    assert "rate 1000.0/min, usually 31.0/min" in reasons
+
+
+def test_a_busy_source_that_is_new_is_no_flood() -> None:
+    speaker = Speaker()
+    found = [speaker.update(f"GET /api/{n} 200", START_S + n * 0.01)[0] for n in range(20_000)]
+    assert max(found) < 1
 
 
 def test_what_is_remembered_is_bounded() -> None:

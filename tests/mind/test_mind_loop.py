@@ -3,6 +3,7 @@ import itertools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,12 @@ async def awake(
         AsyncLMStudioClient(server.url) as client,
     ):
         facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url, pilot=pilot)
-        thinker = Thinker(client, facts, answer_tokens=500)
+
+        async def look() -> ModelFacts:
+            model = await client.loaded_model()
+            return replace(facts, name=model.id, context_tokens=model.context_length or 0)
+
+        thinker = Thinker(client, facts, answer_tokens=500, look=look)
         attention = AttentionSettings(thoughts_per_hour=36_000)
         mind = Mind(journal, thinker, Recall(Memory(journal, index)), attention=attention, settings=settings, **more)
         running = asyncio.create_task(mind.run())
@@ -226,6 +232,20 @@ async def test_a_finished_thought_is_not_thought_again_after_a_restart(tmp_path:
             thoughts = await until(journal, Thought, 2)
         assert not set(thoughts[0].evidence) & set(thoughts[1].evidence)
         assert "It is so." in str(server.prompts[-1])  # the conversation goes on from the first thought
+
+
+async def test_when_its_model_is_gone_for_good_it_goes_on_with_the_one_that_is_there(tmp_path: Path) -> None:
+    async with ScriptedServer() as server, awake(tmp_path, server) as (mind, journal):
+        await journal.append([line("ERROR first: panic")])
+        await until(journal, Thought)
+        server.model, server.context_tokens = "another", 6000
+        await journal.append([line("FATAL second: corrupt", "log:/other")])
+        thoughts = await until(journal, Thought, 2)
+        assert mind.facts.name == "another"
+        assert mind.room.rules + mind.room.turns + mind.room.free + mind.room.answer == 6000
+        assert len(await events(journal, ThoughtFailed)) == 1
+        assert thoughts[1].evidence
+        assert [each.text for each in await events(journal, Health) if each.state == "up"] == ["goes on with another"]
 
 
 async def test_stopped_while_it_commits_a_score_it_keeps_what_it_learnt(

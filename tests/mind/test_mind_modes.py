@@ -19,7 +19,9 @@ from wakeful.events import (
     Notification,
     Observation,
     Prediction,
+    PredictionResolved,
     Question,
+    Salience,
     Thought,
     ThoughtFailed,
     ThoughtStarted,
@@ -232,6 +234,28 @@ async def test_what_is_to_be_thought_over_later_is_thought_over_with_the_same_ev
         assert intention.provenance == "model"
         assert [met.key for met in await events(journal, IntentionMet)] == [intention.key]
         assert not [told for told in await events(journal, Notification) if told.intention]
+
+
+async def test_what_surprised_and_belied_a_prediction_too_is_thought_about_once(tmp_path: Path) -> None:
+    async with ScriptedServer() as server, awake(tmp_path, server, SETTINGS) as (mind, journal):
+
+        async def both() -> None:
+            while not (await events(journal, Salience) and await events(journal, PredictionResolved)):
+                await asyncio.sleep(0.01)
+
+        server.before = both
+        now_ns = time.time_ns()
+        claim = Claim(form="stays_away", gravity="warning")
+        made = Prediction(
+            at_ns=now_ns, cycle="c", claim="quiet", probability=0.95, due_ns=now_ns + 10**12, condition=claim
+        )
+        await journal.append([made])
+        [seen] = await journal.append([line("ERROR one: panic")])
+        await until(journal, Thought)
+        async with asyncio.timeout(WITHIN_S):
+            while mind.busy:
+                await asyncio.sleep(0.01)
+        assert [each.reason for each in await events(journal, Thought) if seen.seq in each.evidence] == ["salience"]
 
 
 async def test_a_sure_prediction_that_fails_wakes_the_mind(tmp_path: Path) -> None:

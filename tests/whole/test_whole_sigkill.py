@@ -96,6 +96,18 @@ async def all_of(journal: Journal, kind: str) -> AsyncGenerator[Event]:
         cursor = entries[-1].cursor
 
 
+async def until_it_thought(folder: Path) -> float:
+    """Seconds until the journal holds a thought."""
+    begun_s = time.monotonic()
+    async with asyncio.timeout(60):
+        while True:
+            await asyncio.sleep(0.1)
+            if (folder / "journal.db").exists():
+                async with await Journal.open(folder / "journal.db", read_only=True) as journal:
+                    if await journal.read(kinds=("thought",), limit=1):
+                        return time.monotonic() - begun_s
+
+
 @pytest.mark.timeout(300)
 async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     rng = random.Random(11)
@@ -103,9 +115,13 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_pat
     (tmp_path / "wakeful.toml").write_text(CONFIG.format(log=firehose.path))
     async with Engine() as engine:
         pouring = asyncio.create_task(firehose.run())
+        life_s = 0.0  # what the first life took to its first thought, so that on any machine some lives come that far
         for _ in range(KILLS):
             child = start(tmp_path, engine)
-            await asyncio.sleep(rng.uniform(0.3, 2.2))
+            if life_s:
+                await asyncio.sleep(rng.uniform(0.2, 1.5) * life_s)
+            else:
+                life_s = await until_it_thought(tmp_path)
             child.send_signal(signal.SIGKILL)
             await asyncio.to_thread(child.wait, 10)
         pouring.cancel()

@@ -75,7 +75,7 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
     lines: in all; of, new: lines lately, and how many of them had a new shape
     alarms, alarm_s: new grave lines lately (fading), and when the last one came
     shapes: by hash, the one seen last at the end; before: the shape of the last line
-    novelty: of what says more than a line, such as a command's output
+    novelty: of what says more than a line, such as a command's output; since_s: when it first spoke
     """
 
     lines: int = 0
@@ -86,6 +86,7 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
     shapes: dict[int, Template] = msgspec.field(default_factory=dict[int, Template])
     before: int = 0
     novelty: Novelty | None = None
+    since_s: float = 0.0
 
     def update(
         self, line: str, at_s: float, *, grave: tuple[float, str] = (0.0, ""), times: int = 1, key: int | None = None
@@ -112,6 +113,8 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
                 nats, reasons = 0.0, ()
             gap_s = at_s - template.last_s
             template.gap_s += ((max(0.0, gap_s)) - template.gap_s) / (min(20, count))
+        if not self.lines:
+            self.since_s = at_s
         self.lines += times
         self.of = of = self.of + times
         if of > _KEPT:
@@ -123,7 +126,7 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
         if now < _BURST and 0.0 <= age_s < _WINDOW_S:
             template.in_window = now
         else:
-            nats, reasons = _stronger(nats, reasons, _rate(template, at_s, times))
+            nats, reasons = _stronger(nats, reasons, _rate(template, at_s, times, self))
         before, self.before = shapes.get(self.before), key
         if before is not None:
             before.followed += 1
@@ -216,7 +219,7 @@ def _amount(template: Template, text: str) -> tuple[float, str]:
     return (nats, f"says {text[:_DIGITS]}, usually {math.expm1(usual):.3g}") if nats > 0 else (0.0, "")
 
 
-def _rate(template: Template, at_s: float, times: int) -> tuple[float, str]:
+def _rate(template: Template, at_s: float, times: int, speaker: Speaker) -> tuple[float, str]:
     """Surprise at how often this shape comes now; told when the count of a window doubled."""
     age_s = at_s - template.window_s
     if not 0 <= age_s < _WINDOW_S:
@@ -227,9 +230,16 @@ def _rate(template: Template, at_s: float, times: int) -> tuple[float, str]:
         template.window_s, template.in_window = at_s, 0
     before = template.in_window
     template.in_window = now = before + times
-    usual = max(template.per_window, 0.5)
-    known = template.windows >= _BURST_WINDOWS
-    if not known or now < _BURST or now < _BURST_TIMES * usual or now.bit_length() == before.bit_length():
+    if now < _BURST or now.bit_length() == before.bit_length():
+        return 0.0, ""
+    usual = template.per_window
+    if template.windows < _BURST_WINDOWS:  # too new for a rate of its own: the source as a whole has one
+        heard_s = at_s - speaker.since_s
+        if heard_s < _BURST_WINDOWS * _WINDOW_S and template.grave < ERROR_NATS:
+            return 0.0, ""
+        usual = (speaker.lines - now) * _WINDOW_S / max(heard_s, _WINDOW_S)
+    usual = max(usual, 0.5)
+    if now < _BURST_TIMES * usual:
         return 0.0, ""
     nats = now * math.log(now / usual) - now + usual  # Chernoff's bound for a Poisson tail
-    return min(nats, _BURST_NATS), f"rate {now:.1f}/min, usually {template.per_window:.1f}/min"
+    return min(nats, _BURST_NATS), f"rate {now:.1f}/min, usually {usual:.1f}/min"

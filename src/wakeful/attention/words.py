@@ -20,7 +20,8 @@ _CRITICAL = re.compile(
     r"|core dumped|fatal\b|no space left|disk full|read-?only file ?system|remounting .*read-only"
     r"|data (?:loss|lost)|has been lost|degraded|unreadable .*sectors?|bad block|exited with code [1-9]|\bemerg"
     r"|\balert:|certificate .*expired|is damaged|hardware error|uncorrectable|stack smashing"
-    r"|machine check (?:event|exception|error)",
+    r"|machine check (?:event|exception|error)|certificate\b.* (?:ends|expires) (?:in|today|tomorrow)\b"
+    r"|\b(?<!link )(?:is|went) down(?:: |\s*$)|\bdoes not run\s*$",
     _FLAGS,
 )
 _ERROR = re.compile(

@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wakeful.cli.runtime import Runtime
@@ -94,7 +95,7 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
     told = ""
     while True:
         try:
-            model = await client.loaded_model(settings.model.name if server == LM_STUDIO else "")
+            facts = await _facts(client, server, settings)
             break
         except LMStudioError as error:
             if str(error) != told:
@@ -102,17 +103,23 @@ async def _thinker(client: AsyncLMStudioClient, server: str, settings: Settings,
                 on_news(f"Waiting for a model: {told}")
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _MAX_WAIT_S)
-    facts = ModelFacts(
+    answer_tokens = min(settings.thinking.max_answer_tokens, facts.context_tokens // 3)
+    # The pilot copies; chance would only make it slip.
+    temperature = 0.0 if facts.pilot else settings.thinking.temperature
+    look = partial(_facts, client, server, settings)
+    return Thinker(client, facts, answer_tokens=answer_tokens, temperature=temperature, look=look)
+
+
+async def _facts(client: AsyncLMStudioClient, server: str, settings: Settings) -> ModelFacts:
+    """Which model is there to think with. Raises LMStudioError where there is none."""
+    model = await client.loaded_model(settings.model.name if server == LM_STUDIO else "")
+    return ModelFacts(
         name=model.id,
         context_tokens=_smaller(settings.model.context_tokens, model.context_length or 0) or _ASSUMED_CONTEXT,
         server=server,
         base_url=client.base_url,
         pilot=server == BUILT_IN and _PILOT_NAME in model.id.casefold(),
     )
-    answer_tokens = min(settings.thinking.max_answer_tokens, facts.context_tokens // 3)
-    # The pilot copies; chance would only make it slip.
-    temperature = 0.0 if facts.pilot else settings.thinking.temperature
-    return Thinker(client, facts, answer_tokens=answer_tokens, temperature=temperature)
 
 
 def _client(

@@ -128,6 +128,13 @@ class Conversation:
         fixed = self.estimate.message_tokens(self.rules)
         return max((self.room_tokens - fixed) // 2, 0)
 
+    def move_to(self, *, context_tokens: int, answer_tokens: int) -> None:
+        """Goes on before another model: its context is another one, and its tokens are counted anew."""
+        self._context_tokens, self._answer_tokens = context_tokens, answer_tokens
+        self.estimate = TokenEstimate()
+        self._known_tokens = self._room = None
+        self._sent = ()  # another model has nothing of it in its cache
+
     def lay_out(self, moment: str) -> Layout:
         """The prompt for `moment`, after compaction where it would not fit otherwise."""
         tokens = self._tokens_with(moment)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from wakeful.events import Entry, Intention, IntentionMet, Question, ThoughtFailed, WakeReason
+from wakeful.events import Answer, Entry, Intention, IntentionMet, Question, ThoughtFailed, WakeReason
 from wakeful.journal import Journal
 from wakeful.lmstudio import LMStudioError
 from wakeful.memory import Recall
 from wakeful.mind.ask import answer_to, since
-from wakeful.mind.attempts import Attempts, OnPartial
+from wakeful.mind.attempts import GONE, Attempts, OnPartial
 from wakeful.mind.cycle import new_id
 from wakeful.mind.intentions.standing import met
 from wakeful.mind.modes import Wake
@@ -47,14 +47,7 @@ class Answering:
         question, cycle = entry.event, new_id()
         assert isinstance(question, Question)
         try:
-            answer, _ = await answer_to(
-                question,
-                self._journal,
-                self._recall,
-                self._thinker,
-                now_ns=self._now_ns,
-                on_text=self._partial(cycle, "asked"),
-            )
+            answer = await self._written(question, self._partial(cycle, "asked"))
         except (UnusableAnswer, LMStudioError) as error:
             await self._questions.conclude(entry, self._not_answered(entry, cycle, error))
         else:
@@ -70,23 +63,37 @@ class Answering:
         assert isinstance(intention, Intention)
         asked = Question(at_ns=self._now_ns(), text=intention.told)
         begin_ns = since(asked.text, asked.at_ns, else_ns=await self._last_ns(intention))
-        writing = answer_to(
-            asked,
-            self._journal,
-            self._recall,
-            self._thinker,
-            now_ns=self._now_ns,
-            on_text=self._partial(new_id(), "scheduled"),
-            since_ns=begin_ns,
-        )
+        writing = self._written(asked, self._partial(new_id(), "scheduled"), begin_ns)
         try:
-            answer, _ = await self._attempts.unless_called_away(writing, wake)
+            answer = await self._attempts.unless_called_away(writing, wake)
             text, evidence = answer.text, answer.evidence
         except (UnusableAnswer, LMStudioError) as error:
             text, evidence = f"The report could not be written: {error}", ()
         title = f"report: {intention.told}"
         told = met(entry, self._now_ns(), text, title=title, due_ns=wake.due_ns, evidence=evidence)
         await self._attempts.commit(told, self._attempts.cursor)
+
+    async def _written(self, question: Question, on_text: OnText, since_ns: int | None = None) -> Answer:
+        """The model's answer; another model's, where the owner has put one in the place of the one that is gone."""
+
+        async def write() -> Answer:
+            answer, _ = await answer_to(
+                question,
+                self._journal,
+                self._recall,
+                self._thinker,
+                now_ns=self._now_ns,
+                on_text=on_text,
+                since_ns=since_ns,
+            )
+            return answer
+
+        try:
+            return await write()
+        except GONE:
+            if not await self._attempts.look_again():
+                raise
+            return await write()
 
     async def _last_ns(self, intention: Intention) -> int:
         """When an intention was last met; when it was said, where it never was."""

@@ -29,6 +29,8 @@ from wakeful.lmstudio import (
     LMStudioError,
     MalformedAnswer,
     ModelCrashed,
+    ModelNotFound,
+    NoModelLoaded,
     ServerTooSlow,
     StreamBroken,
 )
@@ -55,6 +57,10 @@ _HOPELESS = (ContextOverflow, BadRequest, EmptyAnswer, AnswerTooLarge)
 
 _INTERRUPTED = (StreamBroken, ServerTooSlow, ModelCrashed, MalformedAnswer)
 """The model was thinking about it when it failed, so that the evidence itself may be to blame."""
+
+
+GONE = (ModelNotFound, NoModelLoaded)
+"""The model that thought so far is not there any more: its owner may have put another one in its place."""
 
 
 class GaveWay(Exception):
@@ -141,6 +147,19 @@ class Attempts:
             self.cursor = cursor
         return entries
 
+    async def look_again(self) -> bool:
+        """Goes on with another model where the owner has put one in the place of the one that is gone."""
+        try:
+            other = await self._thinker.look_again()
+        except LMStudioError:
+            return False  # none is there yet: the next attempt says so
+        if other:
+            facts, answer_tokens = self._thinker.facts, self._thinker.answer_tokens
+            self._conversation.move_to(context_tokens=facts.context_tokens, answer_tokens=answer_tokens)
+            await self._journal.append([self._health("up", f"goes on with {facts.name}")])
+            self._model_down = False
+        return other
+
     async def unless_called_away(self, thinking: Awaitable[T], wake: Wake) -> T:
         """What the model writes, unless a reason comes that `wake` gives way to: then it is broken off.
 
@@ -216,6 +235,8 @@ class Attempts:
         self._model_down = True
         await self._journal.append([failed, *news])
         await self.unless_called_away(self._server_is_back(), wake)
+        if isinstance(error, GONE):
+            await self.look_again()
         return True
 
     async def _server_is_back(self) -> None:

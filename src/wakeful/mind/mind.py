@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 
 from wakeful.actions import Toolbox
@@ -42,6 +43,7 @@ SURE_NATS = 1.6
 
 _DEFAULT = MindSettings()
 _KEPT_BACK = 2.0  # thoughts of the budget that only what surprises may have
+_LATELY = 200  # observations that were thought about, by number
 _MAX_TOLD = 5  # resolved predictions that wait to be told at the next thought
 _WANDERS_OVER, _WANDERS_TO = 200, 3  # earlier thoughts that an idle one looks back on
 
@@ -116,6 +118,7 @@ class Mind:
         self._figures = self._again = ""
         self._left_over = False
         self._expected = ""
+        self._lately = deque[int](maxlen=_LATELY)
         self._resolved: list[PredictionResolved] = []
         self._told: list[PredictionResolved] = []
 
@@ -249,6 +252,8 @@ class Mind:
             if batch.through:
                 await self._attempts.commit([], batch.through)
             return
+        if self._thought_over(wake, batch):  # what became of the prediction is told with the next thought
+            return
         try:
             concluded = await self._attempts.think(Cycle(new_id(), wake.reason, batch), wake)
         except GaveWay:
@@ -257,12 +262,18 @@ class Mind:
         if concluded is None:
             return
         thought = concluded.thought
+        self._lately.extend(seen.seq for seen in batch.shown)
         self._acted_ns = began_ns
         self._expected = thought.next_prediction
         self._resolved = [each for each in self._resolved if each not in self._told]
         self._pace.thought(wake, led_to_something=led_to_something(thought))
         await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
+
+    def _thought_over(self, wake: Wake, batch: Batch) -> bool:
+        """Whether all that decided a prediction surprised by itself, and was thought about: it is not told twice."""
+        decided = wake.reason == "due" and all(isinstance(entry.event, PredictionResolved) for entry in wake.about)
+        return decided and bool(batch.shown) and all(seen.seq in self._lately for seen in batch.shown)
 
     async def _batch(self, wake: Wake) -> Batch:
         """What a thought is about: all that surprised so far comes along, except where it only looks back."""

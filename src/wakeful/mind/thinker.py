@@ -1,6 +1,6 @@
 """One answer from the model: sent, streamed, checked, repaired once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -67,7 +67,10 @@ class UnusableAnswer(WakefulError):
 
 
 class Thinker:
-    """Asks one model for answers of a given shape."""
+    """Asks one model for answers of a given shape.
+
+    look: finds which model is there now, for when the one that thought is gone; without it, it waits for that one
+    """
 
     def __init__(
         self,
@@ -76,12 +79,26 @@ class Thinker:
         *,
         answer_tokens: int,
         temperature: float = 0.2,
+        look: Callable[[], Awaitable[ModelFacts]] | None = None,
     ) -> None:
         self.client = client
         self.facts = facts
         self.answer_tokens = answer_tokens
         self._temperature = temperature
+        self._look = look
         self._counts_natively = facts.server == LM_STUDIO
+
+    async def look_again(self) -> bool:
+        """Goes on with the model that is there now, where it is another one; whether it is.
+
+        Raises every LMStudioError of the client, NoModelLoaded among them.
+        """
+        facts = await self._look() if self._look is not None else self.facts
+        if facts == self.facts:
+            return False
+        self.facts = facts
+        self.answer_tokens = min(self.answer_tokens, facts.context_tokens // 3)
+        return True
 
     async def count(self, messages: Messages) -> int | None:
         """Tokens of a prompt by the model's own tokenizer and template; None where the server can't be asked.
