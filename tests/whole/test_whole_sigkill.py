@@ -1,4 +1,4 @@
-"""Nothing is lost: the real command, killed with SIGKILL at random moments under load, with the real engine."""
+"""Nothing is lost: the real command, killed with SIGKILL at random moments under load; the model always answers."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from scripted_model import ScriptedServer
 
 from wakeful.cli import runtime
-from wakeful.engine import Engine
 from wakeful.events import ActionRequest, Cursor, Event, Observation, Thought
 from wakeful.journal import Journal
 
@@ -65,8 +65,8 @@ class Firehose:
                 await asyncio.sleep(0.02)
 
 
-def start(home: Path, engine: Engine) -> subprocess.Popen[bytes]:
-    env = os.environ | {"WAKEFUL_HOME": str(home), "LMSTUDIO_URL": engine.base_url, "LM_API_TOKEN": engine.api_token}
+def start(home: Path, model_url: str) -> subprocess.Popen[bytes]:
+    env = os.environ | {"WAKEFUL_HOME": str(home), "LMSTUDIO_URL": model_url}
     config = home / "wakeful.toml"
     command = [sys.executable, "-m", "wakeful.cli", "run", "--config", str(config)]
     with (home / "output.txt").open("ab") as output:
@@ -113,11 +113,11 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_pat
     rng = random.Random(11)
     firehose = Firehose(tmp_path / "app.log")
     (tmp_path / "wakeful.toml").write_text(CONFIG.format(log=firehose.path))
-    async with Engine() as engine:
+    async with ScriptedServer() as server:
         pouring = asyncio.create_task(firehose.run())
         life_s = 0.0  # what the first life took to its first thought, so that on any machine some lives come that far
         for _ in range(KILLS):
-            child = start(tmp_path, engine)
+            child = start(tmp_path, server.url)
             if life_s:
                 await asyncio.sleep(rng.uniform(0.2, 1.5) * life_s)
             else:
@@ -126,7 +126,7 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost_or_doubled(tmp_pat
             await asyncio.to_thread(child.wait, 10)
         pouring.cancel()
         await asyncio.wait([pouring])
-        child = start(tmp_path, engine)
+        child = start(tmp_path, server.url)
         try:
             async with asyncio.timeout(60):
                 while not awake(tmp_path) or len(set(await observed(tmp_path))) < firehose.written:
