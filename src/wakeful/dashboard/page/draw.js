@@ -31,16 +31,17 @@ export function ago(ns) {
 }
 
 export function number(value, unit) {
-  if (unit === "bytes") {
+  if (unit.startsWith("bytes")) {
+    const each = unit.slice("bytes".length); // "/s" of a rate
     const size = Math.abs(value);
-    return size >= 1e6 ? `${(value / 1e6).toFixed(1)} MB/s` : `${(value / 1e3).toFixed(1)} kB/s`;
+    return size >= 1e6 ? `${(value / 1e6).toFixed(1)} MB${each}` : `${(value / 1e3).toFixed(1)} kB${each}`;
   }
   return `${value.toFixed(unit === "C" ? 0 : value < 10 ? 2 : 1)}${unit}`;
 }
 
 export function metric(name) {
   const [kind, subject] = name.split(/:(.*)/s);
-  const unit = kind.endsWith("_percent") ? "%" : kind.includes("bytes") ? "bytes" : kind === "temperature_c" ? "C" : "";
+  const unit = kind.endsWith("_percent") ? "%" : kind.endsWith("bytes_per_s") ? "bytes/s" : kind.includes("bytes") ? "bytes" : kind === "temperature_c" ? "C" : "";
   const label = kind.replace(/_percent$|_bytes_per_s$|_c$|_per_s$/, "").replaceAll("_", " ");
   return { label: subject ? `${label} ${subject}` : label, unit };
 }
