@@ -25,11 +25,11 @@ from wakeful.cli.terminal import Screen, event_text, local_clock, thought_text
 from wakeful.cli.toolbox import Acting, build_acting
 from wakeful.cli.watching import build_sources, hooks_of, observers_of
 from wakeful.config import Settings
-from wakeful.dashboard import ApprovalRoutes, Dashboard, Live
+from wakeful.dashboard import ApprovalRoutes, Dashboard, IntentionRoutes, Live
 from wakeful.events import Cursor, Observation, Session, Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.memory import Recall, RollUp
-from wakeful.mind import Mind, MindSettings, Thinker, forecasts, rules
+from wakeful.mind import Intentions, Mind, MindSettings, Thinker, forecasts, rules
 from wakeful.sources import SourceHealth, run_sources
 
 _UPKEEP_S = 3600.0
@@ -115,6 +115,7 @@ class _Run:
                     hooks=hooks,
                     reports={"predictions": lambda: forecasts(journal)},
                     approvals=ApprovalRoutes(Approvals(journal), self._approve_token),
+                    intentions=IntentionRoutes(journal, Intentions(journal), self._approve_token),
                 )
                 self._page = (await stack.enter_async_context(dashboard)).url
             index = await stack.enter_async_context(JournalIndex(journal, index_file(self._home)))

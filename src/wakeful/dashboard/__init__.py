@@ -5,6 +5,7 @@ from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.feedback import NothingToJudge, give_feedback
 from wakeful.dashboard.guard import is_loopback
 from wakeful.dashboard.hooks import Hook
+from wakeful.dashboard.intentions import IntentionRoutes
 from wakeful.dashboard.live import Live, SourceStatus, Status
 from wakeful.dashboard.server import Dashboard, Report
 
@@ -13,6 +14,7 @@ __all__ = [
     "Dashboard",
     "DashboardError",
     "Hook",
+    "IntentionRoutes",
     "Live",
     "NothingToJudge",
     "PortInUse",

@@ -15,6 +15,7 @@ from wakeful.dashboard.errors import DashboardError, PortInUse, TokenNeeded
 from wakeful.dashboard.feedback import Judging
 from wakeful.dashboard.guard import HEADERS, Guard, is_loopback
 from wakeful.dashboard.hooks import Hook, Hooks
+from wakeful.dashboard.intentions import IntentionRoutes
 from wakeful.dashboard.live import Live
 from wakeful.events import Cursor, Entry, encode
 from wakeful.journal import Journal, JournalError
@@ -38,6 +39,8 @@ SHOWN_KINDS = (
     "approval_decided",
     "approval_expired",
     "brake",
+    "intention",
+    "intention_met",
 )
 """Kinds of entries that the page is sent; raw observations it asks for when a person wants to see them."""
 
@@ -50,6 +53,7 @@ _FILES = {
     "/approvals.js": ("approvals.js", "text/javascript"),
     "/draw.js": ("draw.js", "text/javascript"),
     "/feedback.js": ("feedback.js", "text/javascript"),
+    "/intentions.js": ("intentions.js", "text/javascript"),
     "/predictions.js": ("predictions.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
@@ -63,6 +67,7 @@ class Dashboard:
     hooks: what takes the posts of other programs
     reports: what the page may ask for by name, at `/api/NAME`, such as how good predictions are
     approvals: what waits for the person's yes, and the token with which the page may say it
+    intentions: what is kept in mind for the person, changed with the same token
     Entering raises PortInUse, TokenNeeded or DashboardError.
     """
 
@@ -77,6 +82,7 @@ class Dashboard:
         hooks: Sequence[Hook] = (),
         reports: Mapping[str, Report] = MappingProxyType({}),
         approvals: ApprovalRoutes | None = None,
+        intentions: IntentionRoutes | None = None,
     ) -> None:
         self._journal = journal
         self._live = live
@@ -85,7 +91,7 @@ class Dashboard:
         self._token = token
         self._hooks = Hooks(hooks)
         self._reports = reports
-        self._approvals = approvals
+        self._routes = {"approvals": approvals, "intentions": intentions}
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -107,10 +113,11 @@ class Dashboard:
         for name in self._reports:
             app.router.add_get(f"/api/{name}", self._report)
         self._hooks.add_to(app)
-        if self._approvals is not None:
-            self._approvals.add_to(app)
-        else:
-            app.router.add_get("/api/approvals", _none)
+        for name, routes in self._routes.items():
+            if routes is not None:
+                routes.add_to(app)
+            else:
+                app.router.add_get(f"/api/{name}", _none)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:

@@ -4,8 +4,8 @@ from wakeful.mind.ask import Asked, ask
 from wakeful.mind.attempts import Phase
 from wakeful.mind.attend import Attending
 from wakeful.mind.audition import Audition, Side, audition
-from wakeful.mind.intentions.plain import understood
-from wakeful.mind.intentions.standing import holds, moments
+from wakeful.mind.intentions.keeping import Intentions, NoSuchIntention, meaning
+from wakeful.mind.intentions.standing import holds
 from wakeful.mind.metacognition.vitals import VITAL_KINDS, figures_in_words, vitals
 from wakeful.mind.mind import Mind
 from wakeful.mind.predictions.forecasts import Forecast, Forecasts, forecasts
@@ -32,9 +32,11 @@ __all__ = [
     "Calibration",
     "Forecast",
     "Forecasts",
+    "Intentions",
     "Mind",
     "MindSettings",
     "ModelFacts",
+    "NoSuchIntention",
     "Part",
     "Phase",
     "Preview",
@@ -52,13 +54,12 @@ __all__ = [
     "forecasts",
     "holds",
     "in_words",
-    "moments",
+    "meaning",
     "preview",
     "prompt",
     "reply_schema",
     "rules",
     "through_mind",
-    "understood",
     "vitals",
     "why",
 ]

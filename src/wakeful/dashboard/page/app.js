@@ -2,6 +2,7 @@
 import { approvals } from "./approvals.js";
 import { ago, el, metric, number, plain, spark, stacked, time, when } from "./draw.js";
 import { heard, judge } from "./feedback.js";
+import { intentions } from "./intentions.js";
 import { predictions } from "./predictions.js";
 
 const MAX_SHOWN = 200;
@@ -122,6 +123,7 @@ function add(entry, newest = true) {
   if (entry.event.kind === "feedback") return heard(entry.event, newest);
   if (entry.event.kind === "thought" || entry.event.kind === "prediction_resolved") predictions();
   if (entry.event.kind.startsWith("approval_") || entry.event.kind === "action_result") approvals();
+  if (entry.event.kind.startsWith("intention")) intentions();
   const element = card(entry);
   if (!element) return;
   shown.add(entry.seq);
@@ -167,5 +169,7 @@ const last = past.find((entry) => entry.event.kind === "quiet");
 if (last) quiet(last.event);
 follow();
 approvals();
+intentions();
 setInterval(facts, 10_000);
 setInterval(approvals, 30_000);
+setInterval(intentions, 60_000);
