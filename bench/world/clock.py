@@ -3,10 +3,11 @@
 What runs in it can't tell: sleeps, deadlines and timers keep their order and their lengths; a month of waiting takes no
 time. Real are the sockets, the threads and the disk: while one of them is at work the clock goes at its usual pace.
 
-What that hides: computing takes no time at all, so that nothing ever comes too late because the machine was slow; what
-reads `time.monotonic` (the mind's saving of what the gate learnt, each minute) sees seconds instead of days; looking
-for what other processes wrote to the journal is set from ten times a second to once in ten minutes, since nobody else
-does, and so is writing the index from once a second (`search` does not wait for that).
+What that hides: computing takes no time at all, so that nothing ever comes too late because the machine was slow. What
+is done each second or minute whatever happens would be most of a month's work: looking for what other processes wrote
+to the journal, which nobody else does here; writing the index, which `search` does not wait for; keeping what the gate
+learnt, and how far predictions were checked, so that a killed mind learns ten minutes again. All are set to once in ten
+minutes.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from wakeful.journal import Journal, index, tail
+from wakeful.mind import attend, checking
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -94,3 +96,4 @@ def patient_with(journal: Journal) -> None:
 
     writer.write = held
     cast("Any", tail).POLL_S = cast("Any", index)._FOLLOW_EVERY_S = _SELDOM_S
+    cast("Any", attend).SAVE_EVERY_S = cast("Any", checking).MOVE_EVERY_S = _SELDOM_S

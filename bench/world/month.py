@@ -1,4 +1,7 @@
-"""Many lives of one mind in one world: killed with SIGKILL once a simulated day, and started again."""
+"""Many lives of one mind in one world: killed with SIGKILL once a simulated day, and started again.
+
+What was seen so far is kept beside the journal four times a day, so that a month that was cut off is taken up again.
+"""
 
 import random
 import subprocess
@@ -17,6 +20,9 @@ from bench.world.house import Model
 
 _ROOT = Path(__file__).parent.parent.parent
 _MOST_LIVES = 400
+SEEN = "lives.json"
+"""The file with what was seen so far; there is none after the last life."""
+
 _AGAIN_S = 300.0
 """How long after it could not open its journal a mind is started again."""
 
@@ -27,6 +33,7 @@ class Lives:
 
     kills: SIGKILLs; while_thinking: how many of them came amid an answer; refused: starts for which there was no space
     errors: what the lives that ended by themselves, and wrongly, said last
+    number, at_s: of the present life, and how far it came, seconds of the world
     """
 
     kills: int = 0
@@ -34,6 +41,8 @@ class Lives:
     refused: int = 0
     flat: list[list[tuple[float, int, int]]] = field(default_factory=list[list[tuple[float, int, int]]])
     errors: list[str] = field(default_factory=list[str])
+    number: int = 1
+    at_s: float = 0.0
 
     @property
     def growth_bytes(self) -> int:
@@ -44,6 +53,10 @@ class Lives:
     def more_files(self) -> int:
         """Likewise of open files."""
         return _grown([files for _, _, files in max(self.flat, key=len, default=())])
+
+    def keep(self, folder: str) -> None:
+        """Writes it down beside the journal."""
+        (Path(folder) / SEEN).write_bytes(msgspec.json.encode(self))
 
 
 def _grown(samples: Sequence[int]) -> int:
@@ -65,18 +78,20 @@ def lives(
 ) -> Lives:
     """Lives through a world from its beginning to its end, in as many lives as the kills make of it.
 
+    Where it was cut off in this folder before, it goes on with the life that was not over: one kill more.
     disturbed: whether the planned faults happen (only the scripted model's server can be disturbed)
     """
-    rng = random.Random(f"kills/{seed}")
-    seen, at_s, until_s = Lives(), 0.0, days * DAY_S
+    kept, until_s = folder / SEEN, days * DAY_S
+    seen = msgspec.json.decode(kept.read_bytes(), type=Lives) if kept.exists() else Lives()
     each_s = DAY_S / kills_per_day if kills_per_day else float("inf")
-    for number in range(1, _MOST_LIVES):
+    for number in range(seen.number, _MOST_LIVES):
+        rng = random.Random(f"kills/{seed}/{number}")
         life = Life(
             seed=seed,
             days=days,
             quiet_s=quiet_s,
             folder=str(folder),
-            from_s=at_s,
+            from_s=seen.at_s,
             until_s=until_s,
             disturbed=disturbed,
             model=model,
@@ -85,8 +100,10 @@ def lives(
         kill_s = (number - 1 + rng.uniform(0.05, 0.6)) * each_s if number * each_s < until_s else float("inf")
         at_s, ended = _one(life, kill_s, each_s / 3, rng, seen)
         if ended:
+            kept.unlink(missing_ok=True)
             return seen
-        at_s += rng.uniform(20, 900)
+        seen.number, seen.at_s = number + 1, at_s + rng.uniform(20, 900)
+        seen.keep(life.folder)
     seen.errors.append(f"not at the end after {_MOST_LIVES} lives")
     return seen
 
@@ -110,6 +127,8 @@ def _one(life: Life, kill_s: float, patience_s: float, rng: random.Random, seen:
                     at_s = float(rest[0])
                 elif word == "flat":
                     seen.flat[-1].append((float(rest[0]), int(rest[1]), int(rest[2])))
+                    seen.at_s = at_s
+                    seen.keep(life.folder)
                 left -= at_s >= kill_s
                 waits = amid_a_thought and not thinks and at_s < kill_s + patience_s
                 if at_s >= kill_s and left <= 0 and not waits:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from sources_conformance import check_source, collect, opened
 
 from wakeful.sources import MetricsSource
-from wakeful.sources.machine import Counters, Machine, Sample
+from wakeful.sources.machine import Counters, Machine, Peek, Sample
 from wakeful.sources.metrics import jumped, observation_of
 from wakeful.sources.processes import Processes, Top, called
 
@@ -80,10 +81,37 @@ async def test_a_wall_clock_that_jumps_back_breaks_no_rate():
 
 
 def test_a_jump_is_a_jump_to_something_high():
-    assert jumped(sample(cpu_percent=20.0), 95.0, 41.0)
-    assert jumped(sample(cpu_percent=20.0), 20.0, 95.0)
-    assert not jumped(sample(cpu_percent=90.0), 99.0, 41.0)
-    assert not jumped(sample(cpu_percent=5.0), 60.0, 41.0)
+    assert jumped(sample(cpu_percent=20.0), Peek(95.0, 41.0, {}))
+    assert jumped(sample(cpu_percent=20.0), Peek(20.0, 95.0, {}))
+    assert not jumped(sample(cpu_percent=90.0), Peek(99.0, 41.0, {}))
+    assert not jumped(sample(cpu_percent=5.0), Peek(60.0, 41.0, {}))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"), [(50.0, 100.0, True), (88.0, 92.0, True), (91.0, 92.0, False), (40.0, 80.0, False)]
+)
+def test_a_disk_that_fills_is_a_jump_and_so_is_a_full_one_that_is_new(before: float, now: float, told: bool):
+    was = sample(cpu_percent=5.0, disks_percent={"/data": before})
+    assert jumped(was, Peek(5.0, 41.0, {"/data": now})) is told
+    assert jumped(was, Peek(5.0, 41.0, {"/data": before, "/new": now})) is (now >= 90)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux, and the right to mount")
+def test_what_is_mounted_is_seen_at_once(tmp_path: Path):
+    image, mount = tmp_path / "image", tmp_path / "disk"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 * 2**20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    machine = Machine()
+    assert str(mount) not in machine.peek().disks_percent
+    if subprocess.run(["mount", "-o", "loop", image, mount], check=False).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        assert str(mount) in machine.peek().disks_percent
+    finally:
+        subprocess.run(["umount", mount], check=True)
+    assert str(mount) not in machine.peek().disks_percent
 
 
 async def test_a_jump_is_told_before_its_time(monkeypatch: pytest.MonkeyPatch):
@@ -92,8 +120,8 @@ async def test_a_jump_is_told_before_its_time(monkeypatch: pytest.MonkeyPatch):
     def calm(_: Machine) -> Sample:
         return sample(cpu_percent=5.0)
 
-    def high(_: Machine) -> tuple[float, float]:
-        return 99.0, 41.0
+    def high(_: Machine) -> Peek:
+        return Peek(99.0, 41.0, {})
 
     monkeypatch.setattr(Machine, "sample", calm)
     monkeypatch.setattr(Machine, "peek", high)

@@ -119,6 +119,19 @@ async def test_down_up_and_restarted_are_told(napper: Path) -> None:
         assert seen.attrs["pid"] == str(second_one.pid)
 
 
+async def test_a_program_that_ends_is_told_before_the_next_look(napper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wakeful.sources.process.PEEK_S", 0.05)
+    async with aclosing(opened(ProcessSource([napper.name], every_s=3600, figures_s=3600))) as stream:
+        watched = Watched(stream)
+        with running(napper) as process:  # which is a zombie after its end, since nobody waits for it
+            await watched.says("MB")
+            telling = asyncio.create_task(watched.says(f"process {napper.name} is down"))
+            await asyncio.sleep(0.2)
+            assert not telling.done()
+            process.kill()
+            await telling
+
+
 async def test_figures(napper: Path) -> None:
     with running(napper), running(napper):
         seen = await collect(

@@ -1,6 +1,7 @@
 """The whole mind in a world in a box: some hours of faults and kills here, months with `make soak`."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ from bench.world.host import DAY_S
 from bench.world.house import live
 from bench.world.incident import HOUR_S
 from bench.world.judge import figures, names
-from bench.world.month import Lives, lives
+from bench.world.month import SEEN, Lives, lives
 from bench.world.names import draw
 from bench.world.plan import KINDS, QUIET_S, World, world
 from bench.world.sound import unsound
@@ -132,11 +133,22 @@ def test_six_hours_of_faults_and_two_kills_lose_nothing_and_double_nothing(tmp_p
     assert lived(DISTURBED, 0.25, tmp_path, kills_per_day=12.0).kills == 2
 
 
+def soaked(folder: Path, name: str) -> Path:
+    """Where a month is lived: in `WAKEFUL_SOAK`, where that is set, so that one that was cut off is taken up again."""
+    if not (kept := os.environ.get("WAKEFUL_SOAK")):
+        return folder
+    place = Path(kept) / name.replace(" ", "-")
+    if not (place / SEEN).exists():
+        shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kills_per_day", [1.0, 0.0], ids=["killed every day", "never killed"])
 def test_a_month_of_faults_loses_nothing_and_doubles_nothing(tmp_path: Path, kills_per_day: float) -> None:
-    seen = lived(11, 30.0, tmp_path, kills_per_day=kills_per_day)
+    seen = lived(11, 30.0, soaked(tmp_path, f"{kills_per_day:g} kills"), kills_per_day=kills_per_day)
     assert seen.kills == (29 if kills_per_day else 0)
     if not kills_per_day:  # a life of a day says nothing about growth
         assert seen.growth_bytes < 10e6

@@ -92,10 +92,11 @@ class Attending:
 
     async def run(self) -> None:
         """Follows the journal for ever; cancel to stop, then call `save`."""
-        self._saved_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        self._saved_s = loop.time()
         async for entries in self._journal.tail(self._learnt, kinds=KINDS):
             await self._attend(entries)
-            if time.monotonic() - self._saved_s > SAVE_EVERY_S:
+            if loop.time() - self._saved_s > SAVE_EVERY_S:
                 await self.save()
 
     async def prove_awake(self, now_ns: Callable[[], int] = time.time_ns, every_s: float = EVERY_S) -> None:
@@ -126,7 +127,7 @@ class Attending:
         if learnt != self._committed:
             await self._commit([], learnt)
         await self._journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor=str(learnt), state=state)))
-        self._saved_s = time.monotonic()
+        self._saved_s = asyncio.get_running_loop().time()
 
     @property
     def reached(self) -> Cursor:

@@ -78,7 +78,8 @@ class Checking:
         self._now_ns = now_ns
         self._learnt = Cursor("")
         self._committed = Cursor("")
-        self._moved_s = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._moved_s = self._loop.time()
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -111,7 +112,7 @@ class Checking:
                     self._learnt = entry.cursor
                     for book in self._books:
                         decided += book.learn(entry)
-                await self._commit(decided, move=time.monotonic() - self._moved_s > MOVE_EVERY_S)
+                await self._commit(decided, move=self._loop.time() - self._moved_s > MOVE_EVERY_S)
             self.through = entries[-1].seq
             if self.is_due or not all(isinstance(entry.event, Observation) for entry in entries):
                 self._changed.set()
@@ -141,7 +142,7 @@ class Checking:
         """Commits what was decided; move: also where that is nothing, so that a restart begins close by."""
         if not events and not move:
             return
-        self._moved_s = time.monotonic()
+        self._moved_s = self._loop.time()
         entries = await self._journal.commit(events, consumer=CONSUMER, expected=self._committed, cursor=self._learnt)
         self._committed = self._learnt
         for entry in entries:

@@ -6,17 +6,21 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from wakeful.events import Observation
-from wakeful.sources.machine import Counters, Machine, Sample
+from wakeful.sources.machine import Counters, Machine, Peek, Sample
 from wakeful.sources.processes import Processes, Top
 from wakeful.sources.source import Clock
 
 INTERVAL_S = 10.0
 PEEK_S = 1.5
-"""How often CPU and memory alone are looked at, so that a jump is told within two seconds."""
+"""How often CPU, memory and disks alone are looked at, so that a jump is told within two seconds."""
 
 JUMP_POINTS = 30.0
 HIGH_PERCENT = 85.0
 """A jump: so many points above the last observation, to at least so high."""
+
+DISK_JUMP_POINTS = 3.0
+DISK_HIGH_PERCENT = 90.0
+"""Likewise of a disk, where a few points are much; one that was not there before has risen from nothing."""
 
 PROCESSES_S = 30.0
 """How often processes are looked at; it is by far the dearest part."""
@@ -52,7 +56,7 @@ class MetricsSource:
             yield observation_of(sample, rates, top, source=self.name, at_ns=self._now_ns())
             while (left_s := begun + self._interval_s - loop.time()) > 0:
                 await asyncio.sleep(min(left_s, PEEK_S))
-                if left_s > PEEK_S and jumped(sample, *reader.machine.peek()):
+                if left_s > PEEK_S and jumped(sample, await asyncio.to_thread(reader.machine.peek)):
                     break
 
 
@@ -78,12 +82,13 @@ class _Reader:
         return sample, rates, self._top
 
 
-def jumped(sample: Sample, cpu_percent: float, memory_percent: float) -> bool:
-    """Whether CPU or memory is far above what the last observation told."""
-    return any(
-        now >= HIGH_PERCENT and now >= before + JUMP_POINTS
-        for before, now in ((sample.cpu_percent, cpu_percent), (sample.memory_percent, memory_percent))
-    )
+def jumped(sample: Sample, peek: Peek) -> bool:
+    """Whether CPU, memory or a disk is far above what the last observation told."""
+    shares = ((sample.cpu_percent, peek.cpu_percent), (sample.memory_percent, peek.memory_percent))
+    if any(now >= HIGH_PERCENT and now >= before + JUMP_POINTS for before, now in shares):
+        return True
+    disks = ((sample.disks_percent.get(mount, 0.0), now) for mount, now in peek.disks_percent.items())
+    return any(now >= DISK_HIGH_PERCENT and now >= before + DISK_JUMP_POINTS for before, now in disks)
 
 
 def observation_of(sample: Sample, rates: dict[str, float], top: Top, *, source: str, at_ns: int) -> Observation:

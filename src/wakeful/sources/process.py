@@ -9,11 +9,14 @@ import msgspec
 
 from wakeful.events import Observation
 from wakeful.sources.errors import SourceError
-from wakeful.sources.running import Running, RunningProcesses
+from wakeful.sources.running import Running, RunningProcesses, ended
 from wakeful.sources.source import Clock
 from wakeful.sources.units import Unit, UnitsUnknown, show_units
 
 EVERY_S = 10.0
+PEEK_S = 1.5
+"""How often it is looked whether a program's first process has ended, so that this is told within two seconds."""
+
 FIGURES_S = 30.0
 """How often memory and CPU are told; what changed is told when it is seen."""
 
@@ -94,7 +97,10 @@ class ProcessSource:
             if loop.time() - figures_at >= self._figures_s:
                 figures_at = loop.time()
                 yield self._figures(found, shown, at_ns, place)
-            await asyncio.sleep(max(0.0, begun + self._every_s - loop.time()))
+            while (left_s := begun + self._every_s - loop.time()) > 0:
+                await asyncio.sleep(min(left_s, PEEK_S))
+                if left_s > PEEK_S and await asyncio.to_thread(ended, programs.known.values()):
+                    break
 
     async def _shown(self) -> Mapping[str, Unit]:
         if not self._units:

@@ -74,6 +74,21 @@ class RunningProcesses:
         return tuple(name for name, pattern in self._patterns.items() if fnmatch.fnmatchcase(title, pattern))
 
 
+def ended(processes: Iterable[tuple[int, float]]) -> bool:
+    """Whether one of these (its id, and when it was started) has ended; id 0 stands for none. Some 20 µs for each."""
+    return any(pid and not _runs(pid, started_s) for pid, started_s in processes)
+
+
+def _runs(pid: int, started_s: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started_s) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+
+
 def _together(processes: Iterable[tuple[tuple[int, float], int, float]], took_s: float) -> Running:
     each = list(processes)
     if not each:
