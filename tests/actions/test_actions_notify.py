@@ -3,7 +3,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,9 +16,18 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeful.actions import Manners, Notifier, ToolFailed, places_of, quiet_hours
+from wakeful.actions import Manners, Notifier, ToolFailed, ToolUnsure, places_of, quiet_hours
 from wakeful.actions.notices import Message, Notices
-from wakeful.events import Acknowledged, ApprovalRequested, Cursor, Delivery, Notification, Severity
+from wakeful.actions.places import cleaned
+from wakeful.events import (
+    Acknowledged,
+    ApprovalRequested,
+    Cursor,
+    Delivery,
+    DeliveryClaimed,
+    Notification,
+    Severity,
+)
 from wakeful.journal import Journal
 
 AT_ONCE = Manners(group_s=0)
@@ -124,13 +133,25 @@ def test_no_hour_has_more_messages_than_allowed(moments: list[tuple[int, Severit
 
 @dataclass
 class Box:
-    """A place that keeps what it is sent. fails: how often it fails first"""
+    """A place that keeps what it is sent. fails, unsure: how often it fails first, or takes it and does not say so
+
+    hangs: takes it, and never says so
+    """
 
     name: str = "box"
     fails: int = 0
+    unsure: int = 0
+    hangs: bool = False
     sent: list[Message] = field(default_factory=list)
 
     async def send(self, message: Message) -> None:
+        if self.hangs:
+            self.sent.append(message)
+            await asyncio.Event().wait()
+        if self.unsure:
+            self.unsure -= 1
+            self.sent.append(message)
+            raise ToolUnsure("the service did not answer")
         if self.fails:
             self.fails -= 1
             raise ToolFailed("the service is down")
@@ -138,10 +159,12 @@ class Box:
 
 
 @asynccontextmanager
-async def notifying(folder: Path, box: Box, manners: Manners = AT_ONCE, **more: Any) -> AsyncGenerator[Journal]:
+async def notifying(
+    folder: Path, box: Box, manners: Manners = AT_ONCE, *, others: Sequence[Box] = (), **more: Any
+) -> AsyncGenerator[Journal]:
     async with await Journal.open(folder / "journal.db") as journal:
         await journal.append([Acknowledged(at_ns=0)])
-        running = asyncio.create_task(Notifier(journal, manners, [box], pauses_s=(0.01, 0.01), **more).run())
+        running = asyncio.create_task(Notifier(journal, manners, [box, *others], pauses_s=(0.01, 0.01), **more).run())
         try:
             yield journal
         finally:
@@ -188,6 +211,85 @@ async def test_a_place_that_does_not_take_it_is_journaled(tmp_path: Path) -> Non
         await journal.append([told("a")])
         [delivery] = await until(journal, Delivery)
     assert "down" in delivery.error
+
+
+async def taken(box: Box, times: int) -> None:
+    async with asyncio.timeout(10):
+        while len(box.sent) < times:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_may_have_arrived_is_journaled_as_unknown_and_sent_once_more_with_a_mark(tmp_path: Path) -> None:
+    box, sure = Box(unsure=1), Box("sure")
+    async with notifying(tmp_path, box, others=[sure]) as journal:
+        await begun(journal)
+        await journal.append([told("a")])
+        deliveries = await until(journal, Delivery, 3)
+    assert {(each.place, each.unknown, bool(each.error)) for each in deliveries} == {
+        ("sure", False, False), ("box", True, True), ("box", False, False),
+    }  # fmt: skip
+    assert [message.again for message in box.sent] == [False, True]
+    assert cleaned(box.sent[1])[1].startswith("Sent again, since it is not known")
+    assert len(sure.sent) == 1
+
+
+async def test_what_may_have_arrived_twice_is_not_sent_a_third_time(tmp_path: Path) -> None:
+    box = Box(unsure=100)
+    async with notifying(tmp_path, box) as journal:
+        await begun(journal)
+        await journal.append([told("a")])
+        assert [each.unknown for each in await until(journal, Delivery, 2)] == [True, True]
+        await journal.append([told("b")])
+        await until(journal, Delivery, 4)
+    assert [message.keys for message in box.sent] == [("a",), ("a",), ("b",), ("b",)]
+
+
+async def test_what_was_being_sent_when_it_ended_is_unknown_and_sent_once_more_only_there(tmp_path: Path) -> None:
+    box, sure = Box(hangs=True), Box("sure")
+    for times in (1, 2, 2):  # of three lives, the last has nothing left to send
+        async with notifying(tmp_path, box, others=[sure]) as journal:
+            await begun(journal)
+            if times == 1:
+                await journal.append([told("a"), told("b")])
+                await until(journal, Delivery)
+            await taken(box, times)
+    async with notifying(tmp_path, box, others=[sure]) as journal:
+        deliveries = await until(journal, Delivery, 3)
+        claims = await events(journal, DeliveryClaimed)
+    assert [(each.keys, each.places, each.again) for each in claims] == [
+        (("a", "b"), ("box", "sure"), False), (("a", "b"), ("box",), True),
+    ]  # fmt: skip
+    assert [(each.place, each.unknown) for each in deliveries] == [("sure", False), ("box", True), ("box", True)]
+    assert [message.again for message in box.sent] == [False, True]
+    assert len(sure.sent) == 1
+
+
+async def test_a_service_that_does_not_answer_in_time_may_have_taken_it() -> None:
+    pytest.importorskip("apprise")
+    came = asyncio.Event()
+
+    async def take(_: web.Request) -> web.Response:
+        came.set()
+        await asyncio.sleep(3)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{rest:.*}", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        address = f"json://127.0.0.1:{runner.addresses[0][1]}/x?rto=0.3"
+        first, second = places_of([address, address])
+        assert (first.name, second.name) == ("json", "json 2")
+        with pytest.raises(ToolUnsure, match="did not answer in time"):
+            await first.send(Message(("a",), "warning", "disk full", ("it is full",)))
+        assert came.is_set()
+    finally:
+        await runner.cleanup()
+    [nobody] = places_of(["json://127.0.0.1:1/x"])
+    with pytest.raises(ToolFailed):
+        await nobody.send(Message(("a",), "warning", "disk full", ("it is full",)))
 
 
 async def test_a_request_for_approval_is_told_and_acknowledging_stops_escalation(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from wakeful.actions.approvals import Approvals, Waiting
 from wakeful.actions.commands import Command, command_tool, unit_tools
-from wakeful.actions.errors import ActionError, ArgumentsWrong, ExtraMissing, NoSuchApproval, ToolFailed
+from wakeful.actions.errors import ActionError, ArgumentsWrong, ExtraMissing, NoSuchApproval, ToolFailed, ToolUnsure
 from wakeful.actions.files import file_tools
 from wakeful.actions.mcp_servers import McpServer, McpTools
 from wakeful.actions.notices import Manners, quiet_hours
@@ -39,6 +39,7 @@ __all__ = [
     "Specialists",
     "Tool",
     "ToolFailed",
+    "ToolUnsure",
     "Toolbox",
     "Verdict",
     "Waiting",

@@ -2,6 +2,7 @@
 
 ActionError
 ├── ToolFailed        the tool ran, or could not be begun, and did not do its work
+├── ToolUnsure        the tool may or may not have done its work
 ├── ArgumentsWrong    what the model wrote does not fit the tool, or reaches outside of what the user allowed
 ├── NoSuchApproval    nothing of this code waits for a person
 └── ExtraMissing      a package that is not installed is needed for it
@@ -16,6 +17,10 @@ class ActionError(WakefulError):
 
 class ToolFailed(ActionError):
     """The tool did not do its work."""
+
+
+class ToolUnsure(ActionError):
+    """The tool may or may not have done its work."""
 
 
 class ArgumentsWrong(ActionError):

@@ -51,13 +51,18 @@ def quiet_hours(text: str) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent as one. escalated: to those who are told when nobody acknowledged"""
+    """What is sent as one. seqs: numbers of the entries that it tells
+
+    escalated: to those who are told when nobody acknowledged; again: it may have been sent before
+    """
 
     keys: tuple[str, ...]
     severity: Severity
     title: str
     lines: tuple[str, ...]
     escalated: bool = False
+    seqs: tuple[int, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,11 @@ class Notices:
         """What this was about is over."""
         self._waiting = [each for each in self._waiting if each.told.key != key]
 
+    def once_more(self, told: Sequence[tuple[int, Notification]], *, escalated: bool) -> Message:
+        """What may have been sent before, to be sent again."""
+        message = self._message([_Waiting(seq, 0, each) for seq, each in told])
+        return replace(message, escalated=escalated, again=True)
+
     def due(self, now_ns: int) -> Message | None:
         """What is to be sent now, None for nothing. It counts as sent."""
         late = [each for each in self._unseen if now_ns - each.came_ns >= self._manners.escalate_after_s * 1e9]
@@ -169,7 +179,8 @@ class Notices:
             lines.append(f"and {self._repeats} that said again what was said before")
         self._dropped = self._repeats = 0
         title = told[0].told.title if len(told) == 1 else f"{len(told)} things, the gravest: {told[0].told.title}"
-        return Message(tuple(each.told.key for each in told), severity, title, tuple(lines))
+        keys, seqs = tuple(each.told.key for each in told), tuple(each.seq for each in told)
+        return Message(keys, severity, title, tuple(lines), seqs=seqs)
 
 
 def _gist(told: Notification) -> str:

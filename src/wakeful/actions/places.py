@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from wakeful.actions.child import run_program
 from wakeful.actions.clean import outgoing
-from wakeful.actions.errors import ActionError, ExtraMissing, ToolFailed
+from wakeful.actions.errors import ActionError, ExtraMissing, ToolFailed, ToolUnsure
 from wakeful.actions.notices import Message
 from wakeful.events import Severity
 
@@ -27,7 +27,7 @@ class Place(Protocol):
         ...
 
     async def send(self, message: Message) -> None:
-        """Sends it; raises ToolFailed where that can't be done."""
+        """Sends it; raises ToolFailed where it did not arrive, ToolUnsure where it may have."""
         ...
 
 
@@ -36,7 +36,14 @@ def places_of(addresses: Sequence[str]) -> list[Place]:
 
     Raises ExtraMissing where Apprise is needed and not installed, ActionError for an address that it does not know.
     """
-    return [Desktop() if address == DESKTOP else Service(address) for address in addresses]
+    places: list[Place] = []
+    for address in addresses:
+        place = Desktop() if address == DESKTOP else Service(address)
+        same = sum(other.name.split()[0] == place.name for other in places)
+        if same and isinstance(place, Service):  # what was sent where has to be known apart
+            place.name = f"{place.name} {same + 1}"
+        places.append(place)
+    return places
 
 
 def cleaned(message: Message) -> tuple[str, str]:
@@ -45,6 +52,8 @@ def cleaned(message: Message) -> tuple[str, str]:
     lines = [outgoing(" ".join(line.split()), max_chars=MAX_LINE_CHARS) for line in message.lines]
     if message.escalated:
         lines.insert(0, "Nobody has acknowledged this yet (wakeful ack):")
+    if message.again:
+        lines.insert(0, "Sent again, since it is not known whether it arrived the first time:")
     return title, "\n".join(lines)
 
 
@@ -87,10 +96,13 @@ class Service:
                 f"An address of a service ({self.name}) is not understood.",
                 hint="See Apprise's list of services: https://appriseit.com/services/",
             )
+        waits = [float(getattr(each, "socket_read_timeout", None) or TIMEOUT_S) for each in self._service]
+        self._answer_s = min([TIMEOUT_S, *waits])
 
     async def send(self, message: Message) -> None:
-        """Sends it; raises ToolFailed where the service does not take it."""
+        """Sends it; raises ToolFailed where the service does not take it, ToolUnsure where it does not answer."""
         title, body = cleaned(message)
+        begun_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 sent = await self._service.async_notify(
@@ -101,9 +113,13 @@ class Service:
                     interpret_escapes=False,
                 )
         except TimeoutError as error:
-            raise ToolFailed(f"{self.name} did not answer within {TIMEOUT_S:g} s.") from error
-        if not sent:
-            raise ToolFailed(f"{self.name} did not take it.")
+            raise ToolUnsure(f"{self.name} did not answer within {TIMEOUT_S:g} s.") from error
+        if sent:
+            return
+        # Apprise says no, and not why: a service that took it and did not answer in time looks like one that refused.
+        if asyncio.get_running_loop().time() - begun_s >= self._answer_s:
+            raise ToolUnsure(f"{self.name} did not answer in time.")
+        raise ToolFailed(f"{self.name} did not take it.")
 
 
 def _apprise() -> Any:

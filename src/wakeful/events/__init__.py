@@ -10,6 +10,7 @@ from wakeful.events.acting import (
     ApprovalRequested,
     Brake,
     Delivery,
+    DeliveryClaimed,
 )
 from wakeful.events.claims import Claim, ClaimForm, Comparison, Gravity, Outcome
 from wakeful.events.codec import UnknownEvent, decode, encode, kind_of
@@ -68,6 +69,7 @@ __all__ = [
     "Comparison",
     "Cursor",
     "Delivery",
+    "DeliveryClaimed",
     "Entry",
     "Event",
     "Feedback",

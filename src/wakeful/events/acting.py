@@ -140,17 +140,38 @@ class Brake(Event, frozen=True, kw_only=True, tag="brake"):
         return f"acting is {'paused' if self.on else 'resumed'}{': ' + self.why if self.why else ''}"
 
 
+class DeliveryClaimed(Event, frozen=True, kw_only=True, tag="delivery_claimed"):
+    """Notifications are about to be sent; without a `Delivery` for each place it is unknown whether they were.
+
+    keys, seqs: which ones, told as one, and the numbers of their entries; places: where to, without their secrets
+    escalated: whether this is because nobody had acknowledged the first; again: whether they may have been sent before
+    """
+
+    keys: tuple[str, ...]
+    seqs: tuple[int, ...]
+    places: tuple[str, ...]
+    escalated: bool = False
+    again: bool = False
+
+    @property
+    def origin(self) -> str:
+        return "actions"
+
+
 class Delivery(Event, frozen=True, kw_only=True, tag="delivery"):
     """Notifications were sent to one place outside of this program, or could not be.
 
     keys: which ones, told as one; place: where to, without its secrets; error: "" where it went well
     escalated: whether this was because nobody had acknowledged the first
+    claim: number of the claim that it ends; unknown: whether it may have been sent all the same
     """
 
     keys: tuple[str, ...]
     place: str
     error: str = ""
     escalated: bool = False
+    claim: int = 0
+    unknown: bool = False
 
     @property
     def origin(self) -> str:
@@ -158,7 +179,7 @@ class Delivery(Event, frozen=True, kw_only=True, tag="delivery"):
 
     @property
     def body(self) -> str:
-        return f"{self.place}: {self.error or 'sent'}"
+        return f"{self.place}: {'unknown whether it was sent: ' if self.unknown else ''}{self.error or 'sent'}"
 
 
 class Acknowledged(Event, frozen=True, kw_only=True, tag="acknowledged"):
