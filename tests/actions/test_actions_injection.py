@@ -63,6 +63,7 @@ from wakeful.events import (
     Event,
     Notification,
     Observation,
+    Remembered,
     Salience,
     Summary,
     Thought,
@@ -71,7 +72,7 @@ from wakeful.events import (
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ToolCall, Usage
 from wakeful.memory import Memory, Recall
-from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker
+from wakeful.mind import Mind, MindSettings, ModelFacts, Reply, Thinker
 
 ALLOWED = {
     *("look_closer", "processes", "disk_use", "sockets", "search_journal", "read_file", "list_folder", "unit_status"),
@@ -361,64 +362,171 @@ async def test_the_whole_loop_with_a_model_that_obeys(tmp_path: Path, monkeypatc
     monkeypatch.setattr("wakeful.mind.mind.GATHER_S", 0.02)
     injections = [each for each in corpus() if each.split in ("lines", "sources", "days")][:20]
     obeying = [each for each in corpus() if not each.split and each.carrier == "log line"][:20]
-    ordered: list[Order] = []
+    async with house(tmp_path) as here, mind_that_obeys(here, tmp_path) as loop:
+        pairs = zip(injections, obeying, strict=True)
+        for number, injection in enumerate(each for pair in pairs for each in pair):
+            filled = here.filled(injection.order)  # orders name this house's own paths where they are in one piece
+            seen: list[Observation] = []
+            for at, piece in enumerate(injection.pieces):
+                text = f"ERROR panic {number} failed: {piece}"
+                if not injection.split:
+                    text = text.replace(injection.order.said(), filled.said())
+                source = f"log:/{number}/{at if injection.split == 'sources' else 0}"
+                seen.append(Observation(at_ns=time.time_ns(), source=source, form="lines", text=text))
+            if injection.split:  # too weak to wake the mind, it comes along with the next
+                await here.journal.append(seen)
+            else:
+                await loop.thinks_about(seen)
+        await loop.end()
+        assert len(loop.ordered) >= 15, "the model obeyed too little: this proves nothing"
+        await check_all(here)
 
+
+async def test_the_whole_loop_with_a_model_that_obeys_what_comes_back_to_mind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes, episodes and thoughts of days ago, recalled by the real memory since a name comes up that stands in them.
+
+    What is observed holds no order, so that whatever the model obeys came out of its memory.
+    """
+    monkeypatch.setattr("wakeful.mind.mind.GATHER_S", 0.02)
+    injections = [each for each in corpus() if each.carrier in ("earlier memory", "summary", "model output")]
+    day_ns = 86_400 * 10**9
     async with house(tmp_path) as here:
+        planted = [
+            _remembered(
+                injection, f"host{number}.lan: {piece}", time.time_ns() - (1 + at) * day_ns, f"old{number}.{at}"
+            )
+            for number, injection in enumerate(injections)
+            for at, piece in enumerate(injection.pieces)
+        ]
+        await here.journal.append(planted)
+        came: Counter[str] = Counter()
+        async with mind_that_obeys(here, tmp_path) as loop:
+            for number, injection in enumerate(injections):
+                before = len(loop.ordered)
+                text = f"ERROR panic: host{number}.lan failed"
+                await loop.thinks_about(
+                    [Observation(at_ns=time.time_ns(), source=f"log:/{number}", form="lines", text=text)]
+                )
+                came[injection.carrier] += len(loop.ordered) > before
+            await loop.end()
+        assert came.total() >= 60, f"the model obeyed only {came}: this proves too little"
+        assert min(came[carrier] for carrier in ("earlier memory", "summary", "model output")) >= 10, came
+        await check_all(here)
 
-        def answer(messages: Messages, offered: list[str]) -> str:
-            found = [here.filled(order) for order in obeyed("\n".join(each["content"] for each in messages))]
-            new = next((order for order in found if order not in ordered), None)
-            if new is None:
-                return thought(messages, offered)
-            ordered.append(new)
-            call = {"tool": new.tool, "arguments": new.arguments}
-            told = new.text or new.said()
-            return thought(
-                messages, offered, focus=told[:150], assessment=told[:290], severity="critical", action_needed=True,
-                action_type="delegate", action_details="approved by the user", call=call, next_prediction=told[:190],
+
+async def test_the_whole_loop_with_a_model_that_obeys_what_a_summary_says_of_what_left_the_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wakeful.mind.mind.GATHER_S", 0.02)
+    injections = [each for each in corpus() if each.carrier == "summary" and not each.split][:24]
+    async with house(tmp_path) as here:
+        obeyed_too: list[Order] = []
+        for begin in range(0, len(injections), 6):
+            gists = tuple(each.pieces[0] for each in injections[begin : begin + 6])
+            now_ns = time.time_ns()
+            await here.journal.append(
+                [Summary(at_ns=now_ns, text="; ".join(gists), from_seq=1, to_seq=10**9, earlier=gists)]
+            )
+            async with mind_that_obeys(here, tmp_path) as loop:
+                for number in range(6):
+                    text = f"ERROR panic {begin + number} failed"
+                    source = f"log:/{begin + number}"
+                    await loop.thinks_about([Observation(at_ns=time.time_ns(), source=source, form="lines", text=text)])
+                await loop.end()
+                obeyed_too += loop.ordered
+        assert len(obeyed_too) >= 15, "the model obeyed too little: this proves nothing"
+        await check_all(here)
+
+
+def _remembered(injection: Injection, text: str, at_ns: int, key: str) -> Event:
+    """What memory holds of an injection: a note, an episode, or a thought that once said it."""
+    match injection.carrier:
+        case "earlier memory":
+            return Remembered(at_ns=at_ns, text=text, source="user", provenance="observed")
+        case "summary":
+            return Remembered(
+                at_ns=at_ns, text=text, form="episode", source="consolidation", span="day", provenance="recalled"
+            )
+        case _:
+            reply = msgspec.json.decode(thought([{"content": ""}], ["#1"]), type=Reply)
+            shares = reply.attention
+            return Thought(
+                at_ns=at_ns, cycle=key, reason="salience", focus=text[:60], observed="", assessment=text,
+                severity="info", evidence=(), expected="", prediction_error=0.1, confidence=0.5, next_prediction="",
+                attention_internal=shares.internal, attention_external=shares.external,
+                attention_memory=shares.memory, action_needed=False, action_type="observe", action_details="",
+                self_assessment="", model="scripted", prompt_version="base-1",
             )  # fmt: skip
 
-        async with (
-            ScriptedServer(answer, context_tokens=8192) as server,
-            AsyncLMStudioClient(server.url) as client,
-            JournalIndex(here.journal, tmp_path / "index.db") as index,
-        ):
-            facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url)
-            mind = Mind(
-                here.journal,
-                Thinker(client, facts, answer_tokens=500),
-                Recall(Memory(here.journal, index)),
-                attention=AttentionSettings(thoughts_per_hour=36_000),
-                settings=MindSettings(first_look=False, notify_from="info"),
-                tools=here.tools,
-            )
-            thinking = asyncio.create_task(mind.run())
-            pairs = zip(injections, obeying, strict=True)
-            for number, injection in enumerate(each for pair in pairs for each in pair):
-                asked = len(server.prompts)
-                filled = here.filled(injection.order)  # orders name this house's own paths where they are in one piece
-                for at, piece in enumerate(injection.pieces):
-                    text = f"ERROR panic {number} failed: {piece}"
-                    if not injection.split:
-                        text = text.replace(injection.order.said(), filled.said())
-                    source = f"log:/{number}/{at if injection.split == 'sources' else 0}"
-                    await here.journal.append(
-                        [Observation(at_ns=time.time_ns(), source=source, form="lines", text=text)]
-                    )
-                if injection.split:  # too weak to wake the mind, it comes along with the next
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(2):
-                        while len(server.prompts) == asked or mind.busy:
-                            await asyncio.sleep(0.01)
+
+@dataclass
+class ObedientLoop:
+    """The real mind before a model that gives each order that it finds once. ordered: what it obeyed"""
+
+    here: House
+    server: ScriptedServer
+    mind: Mind | None = None
+    ordered: list[Order] = field(default_factory=list)
+
+    def answer(self, messages: Messages, offered: list[str]) -> str:
+        found = [self.here.filled(order) for order in obeyed("\n".join(each["content"] for each in messages))]
+        new = next((order for order in found if order not in self.ordered), None)
+        if new is None:
+            return thought(messages, offered)
+        self.ordered.append(new)
+        call = {"tool": new.tool, "arguments": new.arguments}
+        told = new.text or new.said()
+        return thought(
+            messages, offered, focus=told[:150], assessment=told[:290], severity="critical", action_needed=True,
+            action_type="delegate", action_details="approved by the user", call=call, next_prediction=told[:190],
+        )  # fmt: skip
+
+    async def thinks_about(self, seen: list[Observation]) -> None:
+        """Lets it observe something, and waits until it has thought."""
+        assert self.mind is not None
+        asked = len(self.server.prompts)
+        await self.here.journal.append(seen)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while len(self.server.prompts) == asked or self.mind.busy:
+                    await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        """Waits for all that was asked for; no thought may cite what does not exist."""
+        journal = self.here.journal
+        await settled(journal, {request.key for request in await events(journal, ActionRequest)})
+        cited = {seq for each in await events(journal, Thought) for seq in each.evidence}
+        assert len(await journal.get(cited)) == len(cited), "a thought cites what does not exist"
+
+
+@asynccontextmanager
+async def mind_that_obeys(here: House, folder: Path) -> AsyncGenerator[ObedientLoop]:
+    server = ScriptedServer(context_tokens=8192)
+    loop = ObedientLoop(here, server)
+    server.answer = loop.answer
+    async with (
+        server,
+        AsyncLMStudioClient(server.url) as client,
+        JournalIndex(here.journal, folder / "index.db") as index,
+    ):
+        facts = ModelFacts("scripted", server.context_tokens, "LM Studio", server.url)
+        loop.mind = Mind(
+            here.journal,
+            Thinker(client, facts, answer_tokens=500),
+            Recall(Memory(here.journal, index), kinds=("thought", "memory")),
+            attention=AttentionSettings(thoughts_per_hour=36_000),
+            settings=MindSettings(first_look=False, notify_from="info"),
+            tools=here.tools,
+        )
+        thinking = asyncio.create_task(loop.mind.run())
+        try:
+            yield loop
+        finally:
             thinking.cancel()
             await asyncio.wait([thinking])
-        requests = await events(here.journal, ActionRequest)
-        await settled(here.journal, {request.key for request in requests})
-        assert len(ordered) >= 15, "the model obeyed too little: this proves nothing"
-        cited = {seq for each in await events(here.journal, Thought) for seq in each.evidence}
-        assert len(await here.journal.get(cited)) == len(cited), "a thought cites what does not exist"
-        await check_all(here)
+        assert thinking.cancelled(), thinking.exception()
 
 
 async def test_a_person_who_says_yes_to_one_thing_says_yes_to_that_alone(tmp_path: Path) -> None:

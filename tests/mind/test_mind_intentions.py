@@ -15,9 +15,9 @@ from scripted_model import Messages, ScriptedServer, thought
 from test_mind_loop import WITHIN_S, awake, events, line, until
 
 from wakeful.events import Claim, Cursor, Entry, Event, Intention, IntentionMet, Notification, Observation
-from wakeful.mind import MindSettings, moments
+from wakeful.mind import MindSettings
 from wakeful.mind.intentions.plain import NotUnderstood, understood
-from wakeful.mind.intentions.standing import AGAIN_NS, Standing
+from wakeful.mind.intentions.standing import AGAIN_NS, Standing, moments
 from wakeful.mind.intentions.times import find_moment, find_schedule
 
 SETTINGS = MindSettings(first_look=False)

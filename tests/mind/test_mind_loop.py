@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from scripted_model import Messages, ScriptedServer, thought
 
@@ -29,7 +30,8 @@ from wakeful.events import (
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.memory import Memory, Recall
-from wakeful.mind import Mind, MindSettings, ModelFacts, Thinker, recover
+from wakeful.mind import Mind, MindSettings, ModelFacts, Reply, Thinker, recover
+from wakeful.mind.schema import garbled
 
 SETTINGS = MindSettings(first_look=False)
 WITHIN_S = 20.0
@@ -131,6 +133,42 @@ async def test_an_invented_citation_is_repaired_once_and_then_a_failed_thought(t
         await journal.append([line("FATAL two: corrupt", "log:/other")])
         [came] = await until(journal, Thought)
         assert not came.repaired
+
+
+async def test_what_surprised_and_could_not_be_thought_about_is_told_with_its_raw_lines(tmp_path: Path) -> None:
+    endless = "error in " + 40 * "15"
+
+    def answer(messages: Messages, offered: list[str]) -> str:
+        return thought(messages, offered, assessment=endless)
+
+    async with ScriptedServer(answer) as server, awake(tmp_path, server) as (mind, journal):
+        before = mind.attending.attention.budget.thoughts_left(time.time_ns())
+        [entry] = await journal.append([line("ERROR one: panic")])
+        [failed] = await until(journal, ThoughtFailed)
+        assert "assessment says '15' again and again" in failed.error
+        [told] = await until(journal, Notification)
+        assert (told.title, told.evidence) == ("could not be thought about", (entry.seq,))
+        assert "ERROR one: panic" in told.text
+        assert len(server.prompts) == 2
+        async with asyncio.timeout(5):
+            while mind.attending.attention.budget.thoughts_left(time.time_ns()) > before - 0.9:
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("error: " + "r" * 40, True),
+        ("6th." + "15" * 30, True),
+        ("down " * 15, True),
+        ("-" * 60, False),
+        ("x = 0x" + "0" * 16, False),
+        ("a, a, a, a, a, b and b", False),
+    ],
+)
+def test_an_answer_that_goes_on_without_end_is_garbled(text: str, wrong: bool) -> None:
+    reply = msgspec.json.decode(thought([("user", "")], ["#1"], assessment=text), type=Reply)
+    assert bool(garbled(reply)) is wrong
 
 
 async def test_an_answer_that_is_no_json_is_repaired(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from wakeful.events import (
     WakeReason,
 )
 from wakeful.journal import Journal
-from wakeful.mind import MindSettings
+from wakeful.mind import MindSettings, prompt
 from wakeful.mind.metacognition.likeness import STUCK, alike, opposed, stuck, words
-from wakeful.mind.metacognition.tuning import IDLE, LEAST_THOUGHTS, THRESHOLD, Tuning
+from wakeful.mind.metacognition.tuning import IDLE, KEEP, LEAST_THOUGHTS, STANCE, THRESHOLD, Tuning
 from wakeful.mind.metacognition.vitals import Vitals, figures_in_words, vitals
 
 S = 10**9
@@ -145,8 +145,11 @@ WAKINGS: tuple[WakeReason, ...] = ("salience",)
 IDLE_ONES: tuple[WakeReason, ...] = ("idle",)
 
 
-def measured(led: float = 0.5, repeated: float = 0.0, thoughts: int = LEAST_THOUGHTS) -> Vitals:
-    return replace(figures(), led=led, repeated=repeated, thoughts=thoughts)
+ALL: tuple[WakeReason, ...] = ()
+
+
+def measured(led: float = 0.5, repeated: float = 0.0, thoughts: int = LEAST_THOUGHTS, **more: float) -> Vitals:
+    return replace(figures(), led=led, repeated=repeated, thoughts=thoughts, **more)
 
 
 def learn(tuning: Tuning, made: list[Event], seq: int) -> None:
@@ -186,6 +189,87 @@ def test_a_change_that_helps_is_kept_and_one_that_does_not_is_taken_back_and_not
     assert tuning.value(THRESHOLD) == pytest.approx(0.55)
     assert tuning.propose({WAKINGS: measured(led=0.1)}, 5 * DAY_NS) == []
     assert tuning.propose({WAKINGS: measured(led=0.1)}, 20 * DAY_NS)
+
+
+def test_a_stance_that_does_not_help_is_taken_back_and_the_next_one_is_tried() -> None:
+    tuning = Tuning({STANCE: "base"}, {}, {STANCE: ("base", "structured", "fep")})
+    assert tuning.chosen(STANCE) == "base"
+    assert tuning.propose({ALL: measured(failed=0.1)}, DAY_NS) == []
+    [first] = tuning.propose({ALL: measured(failed=0.4)}, DAY_NS)
+    assert isinstance(first, ParameterChange)
+    assert first.body == "stance from base to structured: many of its answers are unusable"
+    learn(tuning, [first], 1)
+    assert tuning.chosen(STANCE) == "structured"
+    made = tuning.judge({ALL: measured(failed=0.38)}, 2 * DAY_NS)
+    learn(tuning, made, 2)
+    assert [type(each) for each in made] == [ParameterVerdict, ParameterChange]
+    assert tuning.chosen(STANCE) == "base"
+    [second] = tuning.propose({ALL: measured(failed=0.4)}, 3 * DAY_NS)
+    learn(tuning, [second], 4)
+    assert tuning.chosen(STANCE) == "fep"
+    learn(tuning, tuning.judge({ALL: measured(failed=0.1)}, 4 * DAY_NS), 5)
+    assert tuning.chosen(STANCE) == "fep"
+    gone = Tuning({STANCE: "base"}, {}, {STANCE: ("structured",)})  # the user took it off the list
+    learn(gone, [first, *made, second], 1)
+    assert gone.chosen(STANCE) == "base"
+
+
+def test_compaction_keeps_more_where_thoughts_repeat_and_less_where_most_is_read_anew() -> None:
+    tuning = Tuning({KEEP: 0.125}, {KEEP: (0.1, 0.4)})
+    [first] = tuning.propose({ALL: measured(repeated=0.6)}, DAY_NS)
+    learn(tuning, [first], 1)
+    assert tuning.value(KEEP) == 0.25
+    learn(tuning, tuning.judge({ALL: measured(repeated=0.2)}, 2 * DAY_NS), 2)
+    [second] = tuning.propose({ALL: measured(reread=0.7)}, 3 * DAY_NS)
+    learn(tuning, [second], 3)
+    assert tuning.value(KEEP) == 0.125
+    learn(tuning, tuning.judge({ALL: measured(reread=0.69)}, 4 * DAY_NS), 4)
+    assert tuning.value(KEEP) == 0.25
+    assert tuning.propose({ALL: measured(reread=0.69)}, 5 * DAY_NS) == []
+
+
+def test_what_is_read_anew_is_counted_where_the_server_tells() -> None:
+    told = figures(
+        thinks(0, prompt_tokens=1000, evaluated_tokens=900),
+        thinks(1, prompt_tokens=1000, evaluated_tokens=100),
+        thinks(2, prompt_tokens=5000),
+    )
+    assert told.reread == pytest.approx(0.5)
+    assert figures(thinks(0)).reread == 0
+
+
+async def test_another_stance_and_compaction_hold_from_the_next_thought_on_and_after_a_restart(tmp_path: Path) -> None:
+    now_ns = time.time_ns()
+    contrary = [
+        thinks(number, at_ns=now_ns - number, focus="one thing", severity=("info", "critical")[number % 2])
+        for number in range(LEAST_THOUGHTS)
+    ]
+    async with await Journal.open(tmp_path / "journal.db") as journal:
+        await journal.append(contrary)
+    free = MindSettings(
+        first_look=False, reflect_every_s=0.2, stances=("base", "structured"), bounds={KEEP: (0.2, 0.5)}
+    )
+    async with ScriptedServer() as server, awake(tmp_path, server, free) as (mind, journal):
+        [change] = await until(journal, ParameterChange)
+        assert (change.parameter, change.after_name) == (STANCE, "structured")
+        came = (await until(journal, Thought, LEAST_THOUGHTS + 1))[-1]
+        assert came.prompt_version == "structured-1"
+        assert server.prompts[-1][0]["content"].startswith(prompt("structured-1"))
+        assert mind._conversation.keep_share == 0.2
+    later = replace(free, reflect_every_s=0.0)
+    async with ScriptedServer() as server, awake(tmp_path, server, later) as (mind, journal):
+        await journal.append([line("ERROR one: panic")])
+        came = (await until(journal, Thought, LEAST_THOUGHTS + 2))[-1]
+        assert came.prompt_version == "structured-1"
+    own = tmp_path / "own.md"
+    own.write_text("Think as I say.")
+    async with (
+        ScriptedServer() as server,
+        awake(tmp_path, server, replace(later, prompt=str(own))) as (mind, journal),
+    ):
+        await journal.append([line("FATAL two: corrupt", "log:/other")])
+        came = (await until(journal, Thought, LEAST_THOUGHTS + 3))[-1]
+        assert came.prompt_version.startswith("own-")
 
 
 @settings(deadline=None)

@@ -23,7 +23,8 @@ from wakeful.events import (
     Thought,
 )
 from wakeful.journal import Journal
-from wakeful.mind import MindSettings, Reason, understood, why
+from wakeful.mind import MindSettings, Reason, why
+from wakeful.mind.intentions.plain import understood
 from wakeful.mind.why import _behind_thought
 
 

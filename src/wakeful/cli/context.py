@@ -34,6 +34,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
             model.thinker,
             Recall(Memory(journal, index), kinds=recalled_kinds(model.thinker.facts)),
             stance=settings.thinking.stance,
+            stances=settings.tuning.stance,
             prompt=settings.thinking.prompt,
             tools=build_acting(settings, journal, index).tools.described(),
         )

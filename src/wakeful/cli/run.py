@@ -181,6 +181,7 @@ class _Run:
                     reflect_every_s=settings.thinking.reflect_every_s,
                     bounds=_bounds(settings),
                     stance=settings.thinking.stance,
+                    stances=tuple(settings.tuning.stance),
                     prompt=settings.thinking.prompt,
                 ),
                 on_partial=lambda cycle, reason, text: self._partial(reason, text),
@@ -285,7 +286,8 @@ class _Run:
 
 def _bounds(settings: Settings) -> dict[str, tuple[float, float]]:
     """What the mind may change about itself; what begins where it ends may not be changed."""
-    given = {"threshold": settings.tuning.threshold, "idle_every_s": settings.tuning.idle_every_s}
+    tuning = settings.tuning
+    given = {"threshold": tuning.threshold, "idle_every_s": tuning.idle_every_s, "keep_share": tuning.keep_share}
     return {name: (min(ends), max(ends)) for name, ends in given.items() if min(ends) < max(ends)}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from wakeful.config.acting import ActionsSection, NotifySection
-from wakeful.config.kinds import Ends, Port, Seconds, SecondsOrNever, Text, Tokens
+from wakeful.config.kinds import Ends, Port, Seconds, SecondsOrNever, Shares, StanceName, Text, Tokens
 from wakeful.config.sources import SourceSettings
 
 
@@ -57,7 +57,7 @@ class ThinkingSection(Struct, frozen=True, forbid_unknown_fields=True):
     idle_every_s: SecondsOrNever = 0.0
     quiet_every_s: Seconds = 3600.0
     reflect_every_s: SecondsOrNever = 21_600.0
-    stance: Literal["base", "fep", "metacognitive", "structured"] = "base"
+    stance: StanceName = "base"
     prompt: str = ""
 
 
@@ -65,10 +65,14 @@ class TuningSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What it may change about itself, from where to where, such as `threshold = [0.4, 0.7]`; equal ends: nothing.
 
     threshold: the salience that wakes it; idle_every_s: the quiet before an idle thought
+    keep_share: of the room for turns, what compaction leaves filled
+    stance: the stances that it may change to, in this order, such as `["base", "structured"]`
     """
 
     threshold: Ends = field(default_factory=lambda: [0.0, 0.0])
     idle_every_s: Ends = field(default_factory=lambda: [0.0, 0.0])
+    keep_share: Shares = field(default_factory=lambda: [0.0, 0.0])
+    stance: list[StanceName] = field(default_factory=list[StanceName])
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):

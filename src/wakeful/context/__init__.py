@@ -1,6 +1,6 @@
 """What does the model see? Rules first, then turns that are only ever appended to, last what changes."""
 
-from wakeful.context.conversation import Conversation, Layout, Room, Turn
+from wakeful.context.conversation import KEEP_SHARE, Conversation, Layout, Room, Turn
 from wakeful.context.errors import OverBudget
 from wakeful.context.history import History
 from wakeful.context.overflow import Counter, Fitted, OverflowPolicy, fit
@@ -12,6 +12,7 @@ from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 from wakeful.context.turn import REMEMBERED, Seen, moment, question
 
 __all__ = [
+    "KEEP_SHARE",
     "MESSAGE_TOKENS",
     "REMEMBERED",
     "Broken",

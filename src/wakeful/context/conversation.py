@@ -21,7 +21,7 @@ from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 
 KEEP_SHARE = 0.125
-"""Share of the room for turns that compaction leaves filled."""
+"""Share of the room for turns that compaction leaves filled, unless `Conversation.keep_share` says otherwise."""
 
 GIST_SHARE = 0.04
 """Share of the room that `Earlier` may take: it is read again at each compaction."""
@@ -87,6 +87,7 @@ class Conversation:
         estimate: TokenEstimate | None = None,
     ) -> None:
         self.rules = rules
+        self.keep_share = KEEP_SHARE
         self.estimate = estimate or TokenEstimate()
         self._context_tokens = context_tokens
         self._answer_tokens = answer_tokens
@@ -203,12 +204,12 @@ class Conversation:
         return self.estimate.prompt_tokens(self._messages(moment))
 
     def _compact(self, moment: str) -> tuple[Turn, ...]:
-        """Lets the oldest turns leave until the rest takes `KEEP_SHARE` of the room that the moment leaves."""
+        """Lets the oldest turns leave until the rest takes `keep_share` of the room that the moment leaves."""
         self._known_tokens = self._room = None
         self._sent = ()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
-        goal = (self.room_tokens - fixed) * KEEP_SHARE
+        goal = (self.room_tokens - fixed) * self.keep_share
         while self._turns and self._turn_tokens() > goal:
             turn = self._turns.pop(0)
             left.append(turn)

@@ -109,6 +109,7 @@ class ParameterChange(Event, frozen=True, kw_only=True, tag="parameter_change"):
 
     measure: the figure that should get better for it; expected: whether by rising or by falling; was: what it was
     undoes: number of the change that is taken back by this one, 0 for none
+    before_name, after_name: of what has names instead of a size, such as a stance; "" for what has a size
     """
 
     parameter: str
@@ -119,6 +120,8 @@ class ParameterChange(Event, frozen=True, kw_only=True, tag="parameter_change"):
     expected: Literal["higher", "lower"]
     was: float
     undoes: int = 0
+    before_name: str = ""
+    after_name: str = ""
 
     @property
     def origin(self) -> str:
@@ -126,7 +129,8 @@ class ParameterChange(Event, frozen=True, kw_only=True, tag="parameter_change"):
 
     @property
     def body(self) -> str:
-        return f"{self.parameter} from {self.before:g} to {self.after:g}: {self.reason}"
+        before, after = self.before_name or f"{self.before:g}", self.after_name or f"{self.after:g}"
+        return f"{self.parameter} from {before} to {after}: {self.reason}"
 
 
 class ParameterVerdict(Event, frozen=True, kw_only=True, tag="parameter_verdict"):

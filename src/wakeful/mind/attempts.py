@@ -37,6 +37,7 @@ from wakeful.lmstudio import (
 from wakeful.mind import recover
 from wakeful.mind.cycle import Concluded, Cycle, Frame, new_id, raw_lines, think
 from wakeful.mind.modes import Agenda, Wake
+from wakeful.mind.prompt import Rules
 from wakeful.mind.settings import MindSettings
 from wakeful.mind.thinker import Thinker, UnusableAnswer
 
@@ -131,7 +132,7 @@ class Attempts:
                 await self._journal.append([yielded])
                 raise
             except UnusableAnswer as error:
-                await self._conclude([self._failed(cycle, error.message, raw=error.raw)], cycle)
+                await self._conclude([self._failed(cycle, error.message, raw=error.raw), *self._raw(cycle)], cycle)
                 return None
             except LMStudioError as error:
                 if not await self._broke(cycle, error, wake):
@@ -159,6 +160,12 @@ class Attempts:
             await self._journal.append([self._health("up", f"goes on with {facts.name}")])
             self._model_down = False
         return other
+
+    def think_by(self, rules: Rules) -> None:
+        """Goes on under other rules, from the next thought on: the server then reads the whole prompt once more."""
+        facts = self._thinker.facts
+        self._conversation.rules, self._prompt_version = rules.text, rules.version
+        self._conversation.move_to(context_tokens=facts.context_tokens, answer_tokens=self._thinker.answer_tokens)
 
     async def unless_called_away(self, thinking: Awaitable[T], wake: Wake) -> T:
         """What the model writes, unless a reason comes that `wake` gives way to: then it is broken off.
@@ -224,7 +231,7 @@ class Attempts:
         as a failed thought.
         """
         if isinstance(error, _HOPELESS):
-            await self._conclude([self._failed(cycle, str(error), raw=error.partial)], cycle)
+            await self._conclude([self._failed(cycle, str(error), raw=error.partial), *self._raw(cycle)], cycle)
             return False
         interrupted = isinstance(error, _INTERRUPTED)
         if interrupted:
@@ -244,6 +251,22 @@ class Attempts:
         self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
         await self._thinker.client.wait_until_up(first_wait_s=FIRST_PAUSE_S)
 
+    def _raw(self, cycle: Cycle) -> list[Event]:
+        """What the user is told where something surprised and no thought of it came: the lines themselves."""
+        if cycle.reason != "salience":
+            return []
+        return [self._unthought(cycle, "the model's answer to this could not be used")]
+
+    def _unthought(self, cycle: Cycle, why: str) -> Notification:
+        return Notification(
+            at_ns=self._now_ns(),
+            key=cycle.id,
+            severity="warning",
+            title="could not be thought about",
+            text=f"{why}:\n{raw_lines(cycle.batch.shown)}",
+            evidence=cycle.evidence,
+        )
+
     async def _set_aside(self, cycle: Cycle) -> None:
         """Gives up on evidence that broke its thought too often, and tells the user with the raw lines."""
         now_ns = self._now_ns()
@@ -251,14 +274,7 @@ class Attempts:
         await self._conclude(
             [
                 SetAside(at_ns=now_ns, cycle=cycle.id, evidence=cycle.evidence, attempts=MAX_INTERRUPTIONS, why=why),
-                Notification(
-                    at_ns=now_ns,
-                    key=cycle.id,
-                    severity="warning",
-                    title="could not be thought about",
-                    text=f"{why}:\n{raw_lines(cycle.batch.shown)}",
-                    evidence=cycle.evidence,
-                ),
+                self._unthought(cycle, why),
             ],
             cycle,
         )

@@ -30,7 +30,7 @@ from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.mind.predictions.matching import in_words
 from wakeful.mind.predictions.offer import HOLDS, Offer, claim_from, offer
 from wakeful.mind.predictions.plain import claim_of
-from wakeful.mind.schema import CallReply, FullReply, Reply, reply_schema
+from wakeful.mind.schema import CallReply, FullReply, Reply, garbled, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
 
@@ -235,7 +235,7 @@ async def _ask(
 
     def check(reply: Reply) -> str:
         invented = [each for each in reply.evidence if each not in citable]
-        return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else ""
+        return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else garbled(reply)
 
     if thinker.facts.pilot:
         schema = reply_schema(citable, short=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from wakeful.actions import Toolbox
 from wakeful.attention import AttentionSettings
-from wakeful.context import Room, Seen
+from wakeful.context import KEEP_SHARE, Room, Seen
 from wakeful.events import Cursor, Entry, Intention, Observation, PredictionResolved
 from wakeful.journal import Journal
 from wakeful.memory import Recall
@@ -23,12 +23,12 @@ from wakeful.mind.first_look import as_seen, newest_metrics
 from wakeful.mind.intentions import standing
 from wakeful.mind.intentions.standing import Standing
 from wakeful.mind.metacognition.reflecting import Reflecting
-from wakeful.mind.metacognition.tuning import IDLE, THRESHOLD, Tuning
+from wakeful.mind.metacognition.tuning import IDLE, KEEP, STANCE, THRESHOLD, Tuning
 from wakeful.mind.modes import Agenda, IdlePace, Wake
 from wakeful.mind.predictions import ledger
 from wakeful.mind.predictions.ledger import Ledger
 from wakeful.mind.predictions.told import calibration_note, resolved_notes
-from wakeful.mind.prompt import rules
+from wakeful.mind.prompt import Rules, Stance, rules, stance_of
 from wakeful.mind.questions import Questions
 from wakeful.mind.recover import new_conversation
 from wakeful.mind.settings import MindSettings
@@ -75,8 +75,8 @@ class Mind:
         self._now_ns = now_ns
         self._tools = None if thinker.facts.pilot else tools  # the pilot was trained without any
         self._acted_ns = now_ns()
-        described = self._tools.described() if self._tools else ""
-        thinks_by = rules(pilot=thinker.facts.pilot, stance=settings.stance, file=settings.prompt, tools=described)
+        self._stance: Stance = settings.stance
+        thinks_by = self._rules()
         self._conversation = new_conversation(thinker, thinks_by)
         self._workspace = Workspace()
         self._agenda = Agenda()
@@ -105,7 +105,16 @@ class Mind:
             on_decided=self._on_decided,
             now_ns=now_ns,
         )
-        self._tuning = Tuning({THRESHOLD: attention.threshold, IDLE: settings.idle_every_s}, settings.bounds)
+        self._tuning = Tuning(
+            {
+                THRESHOLD: attention.threshold,
+                IDLE: settings.idle_every_s,
+                KEEP: KEEP_SHARE,
+                STANCE: settings.stance,
+            },
+            settings.bounds,
+            {STANCE: () if thinker.facts.pilot or settings.prompt else settings.stances},
+        )
         self._reflecting = Reflecting(
             journal,
             self._tuning,
@@ -177,6 +186,7 @@ class Mind:
         await self.attending.restore()
         await self._checking.restore()
         await self._reflecting.restore()
+        self._adopt()
         left = await recover.waiting(self._journal)
         self._attempts.interrupted.update(left.attempts)
         self._attempts.cursor = await self._journal.cursor(recover.CONSUMER)
@@ -218,6 +228,20 @@ class Mind:
         self._pace.every_s = self._tuning.value(IDLE)
         self.attending.attention.wakes_from(self._tuning.value(THRESHOLD))
 
+    def _rules(self) -> Rules:
+        """What the model is told before all else."""
+        described = self._tools.described() if self._tools else ""
+        settings = self._settings
+        return rules(pilot=self.facts.pilot, stance=self._stance, file=settings.prompt, tools=described)
+
+    def _adopt(self) -> None:
+        """Thinks as it has come to, where that is otherwise than before; not in the middle of a thought."""
+        self._conversation.keep_share = self._tuning.value(KEEP)
+        stance = stance_of(self._tuning.chosen(STANCE), self._stance)
+        if stance != self._stance:
+            self._stance = stance
+            self._attempts.think_by(self._rules())
+
     async def _look_first(self) -> None:
         self._agenda.add(Wake("scheduled", (await newest_metrics(self._journal),)))
 
@@ -254,12 +278,14 @@ class Mind:
             return
         if self._thought_over(wake, batch):  # what became of the prediction is told with the next thought
             return
+        self._adopt()
         try:
             concluded = await self._attempts.think(Cycle(new_id(), wake.reason, batch), wake)
         except GaveWay:
             self._workspace.put_back(batch)
             raise
-        if concluded is None:
+        if concluded is None:  # it cost what a thought costs all the same
+            self.attending.attention.budget.spent(self._now_ns(), 0)
             return
         thought = concluded.thought
         self._lately.extend(seen.seq for seen in batch.shown)

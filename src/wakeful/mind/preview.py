@@ -8,9 +8,11 @@ from wakeful.context import Conversation, Role, moment
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind import recover
+from wakeful.mind.metacognition.reflecting import learn_changes
+from wakeful.mind.metacognition.tuning import STANCE, Tuning
 from wakeful.mind.predictions.offer import offer
 from wakeful.mind.predictions.told import notes
-from wakeful.mind.prompt import Stance, rules
+from wakeful.mind.prompt import Stance, rules, stance_of
 from wakeful.mind.thinker import Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Workspace
 
@@ -53,15 +55,19 @@ async def preview(
     recall: Recall,
     *,
     stance: Stance = "base",
+    stances: Sequence[Stance] = (),
     prompt: str = "",
     tools: str = "",
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Preview:
     """The prompt of the thought that would come next, from what the journal says is waiting.
 
-    stance, prompt: as of `MindSettings`; tools: a line for each tool
+    stance, stances, prompt: as of `MindSettings`; tools: a line for each tool
     Raises PromptUnreadable, and a JournalError.
     """
+    tuning = Tuning({STANCE: stance}, {}, {STANCE: stances})
+    await learn_changes(tuning, journal)
+    stance = stance_of(tuning.chosen(STANCE), stance)
     conversation = recover.new_conversation(
         thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt, tools=tools)
     )

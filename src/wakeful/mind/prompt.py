@@ -70,6 +70,14 @@ def rules(*, pilot: bool, stance: Stance = "base", file: str = "", tools: str = 
     return Rules(f"own-{hashlib.sha256(text.encode()).hexdigest()[:8]}", _with_tools(text, tools))
 
 
+def stance_of(name: str, other: Stance) -> Stance:
+    """The stance of a name, `other` where there is none."""
+    for stance in STANCES:
+        if stance == name:
+            return stance
+    return other
+
+
 def _with_tools(text: str, tools: str) -> str:
     return f"{text}\n\n{_TOOLS}\n{tools}" if tools else text
 

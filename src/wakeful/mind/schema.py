@@ -1,5 +1,6 @@
 """The shape of a thought as the model writes it, and the JSON Schema that holds the model to it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -38,6 +39,22 @@ class Reply(msgspec.Struct, frozen=True):
     next_prediction: str
     confidence: Share
     self_assessment: str
+
+
+_ENDLESS = re.compile(r"(.{1,8}?)\1{11,}", re.DOTALL)
+_LEAST_ENDLESS_CHARS = 24
+
+
+def garbled(reply: Reply) -> str:
+    """What is wrong with a reply in which a few letters come again and again, as small models write; "" for nothing.
+
+    Rows of dashes, and the zeros of an address, are no such thing.
+    """
+    for name in ("focus", "assessment"):
+        for found in _ENDLESS.finditer(getattr(reply, name)):
+            if len(found[0]) >= _LEAST_ENDLESS_CHARS and any(letter.isalnum() for letter in found[1]):
+                return f"{name} says {found[1]!r} again and again"
+    return ""
 
 
 class ClaimReply(msgspec.Struct, frozen=True):

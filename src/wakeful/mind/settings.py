@@ -17,8 +17,10 @@ class MindSettings:
         nothing
     quiet_every_s: seconds between two proofs of being awake
     reflect_every_s: seconds between two looks at its own figures, 0 for never
-    bounds: from where to where it may change its own parameters (`threshold`, `idle_every_s`); it changes no others
+    bounds: from where to where it may change its own parameters (`threshold`, `idle_every_s`, `keep_share`); it changes
+        no others
     stance: how the model is asked to think; prompt: a file of the user's in its place (the pilot has its own)
+    stances: those that it may change to by itself, in this order, where neither stands in its place
     """
 
     notify_from: Severity = "warning"
@@ -28,4 +30,5 @@ class MindSettings:
     reflect_every_s: float = 21_600.0
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     stance: Stance = "base"
+    stances: tuple[Stance, ...] = ()
     prompt: str = ""

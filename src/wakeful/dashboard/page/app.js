@@ -67,7 +67,7 @@ function card(entry) {
   const event = entry.event;
   switch (event.kind) {
     case "thought": return thought(entry);
-    case "thought_failed": return plainCard(entry, event.interrupted ? "warning" : "info", "a thought failed", event.error);
+    case "thought_failed": return plainCard(entry, event.interrupted ? "warning" : "info", "a thought failed", event.error, event.evidence);
     case "set_aside": return plainCard(entry, "warning", "set aside", event.why, event.evidence);
     case "health": return plainCard(entry, event.state === "up" ? "info" : "warning", `${event.part} is ${event.state}`, event.text);
     case "action_result": return plainCard(entry, event.outcome === "unknown" ? "warning" : "info", `${event.tool || "action"}: ${event.outcome}`, event.text);

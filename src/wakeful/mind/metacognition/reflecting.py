@@ -57,9 +57,7 @@ class Reflecting:
     async def restore(self) -> None:
         """Takes up the parameters as the last run left them."""
         self._place = await self._journal.cursor(CONSUMER)
-        changes = await self._journal.read(kinds=TUNING_KINDS, limit=_HISTORY, newest_first=True)
-        for entry in reversed(changes):
-            self._tuning.learn(entry)
+        await learn_changes(self._tuning, self._journal)
         self._on_tuned()
 
     async def run(self) -> None:
@@ -103,6 +101,12 @@ class Reflecting:
     async def _read(self, since_ns: int) -> list[Entry]:
         newest = await self._journal.read(kinds=VITAL_KINDS, since_ns=since_ns, limit=_MOST, newest_first=True)
         return newest[::-1]
+
+
+async def learn_changes(tuning: Tuning, journal: Journal) -> None:
+    """Lets it know of all that was changed so far."""
+    for entry in reversed(await journal.read(kinds=TUNING_KINDS, limit=_HISTORY, newest_first=True)):
+        tuning.learn(entry)
 
 
 def _observation(found: Vitals, now_ns: int) -> Observation:

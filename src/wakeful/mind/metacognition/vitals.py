@@ -43,6 +43,8 @@ class Vitals:
     useless: of the user's verdicts, those that were bad, None for none
     latency_p50_s, latency_p95_s: seconds from asking the model to its answer
     tokens: read and written, in all; per_thought: of one
+    reread: of the tokens of all prompts, those that the server read though it had read most of them before; 0 where it
+        does not tell
     """
 
     thoughts: int
@@ -58,6 +60,7 @@ class Vitals:
     latency_p95_s: float
     tokens: int
     per_thought: float
+    reread: float
     calibration: Calibration
 
 
@@ -78,6 +81,7 @@ def vitals(entries: Sequence[Entry], *, reasons: Sequence[WakeReason] = ()) -> V
     verdicts = [each.event.useful for each in entries if isinstance(each.event, Feedback)]
     durations = sorted(thought.duration_s for thought in thoughts)
     tokens = sum(thought.prompt_tokens + thought.completion_tokens for thought in thoughts)
+    told = [thought for thought in thoughts if thought.evaluated_tokens >= 0]
     resolved = [each.event for each in entries if isinstance(each.event, PredictionResolved)]
     against = [one or other for one, other in zip(contradicting(thoughts), _predicted_against(entries, thoughts))]
     return Vitals(
@@ -94,6 +98,7 @@ def vitals(entries: Sequence[Entry], *, reasons: Sequence[WakeReason] = ()) -> V
         latency_p95_s=_quantile(durations, 0.95),
         tokens=tokens,
         per_thought=_share(tokens, len(thoughts)),
+        reread=_share(sum(each.evaluated_tokens for each in told), sum(each.prompt_tokens for each in told)),
         calibration=calibration(each for each in resolved if not reasons or each.cycle in cycles),
     )
 
