@@ -43,8 +43,7 @@ class Vitals:
     useless: of the user's verdicts, those that were bad, None for none
     latency_p50_s, latency_p95_s: seconds from asking the model to its answer
     tokens: read and written, in all; per_thought: of one
-    reread: of the tokens of all prompts, those that the server read though it had read most of them before; 0 where it
-        does not tell
+    reread: of the tokens of all prompts, those that were not in the server's cache; 0 where it does not tell
     """
 
     thoughts: int
