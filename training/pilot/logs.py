@@ -69,7 +69,8 @@ def log(names: Names, *, held_wording: bool | None = None) -> Case:
     else:
         pool = [each for each in _ALL[severity] if each.held_out == bool(held_wording)]
         case = _worded(names, severity, rng.choice(pool))
-    if rng.random() < 0.1 and len(case.text) <= 160:  # else its end could not be told from the other lines
+    often = 0.1 if names.held_out else 0.2
+    if rng.random() < often and len(case.text) <= 160:  # else its end could not be told from the other lines
         _in_a_block(names, case)
     return case
 
@@ -271,8 +272,13 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
             )
         if shape < 0.72 or kernel:
             return Frame("journald", f"{tag}: {body}", program)
-        if shape < 0.77:
+        if shape < 0.75:
             return Frame("stdin", f"{tag}: {body}", program)
+        if shape < 0.78:
+            topic = "/".join(names.word(2) for _ in range(rng.randint(1, 3)))
+            return Frame(f"mqtt:{names.host()}", f"{topic}: {body}", topic)
+        if shape < 0.80:
+            return Frame(f"webhook:{names.word(2)}", f"{program}: {body}", program)
         if body.startswith('"'):
             access = f"{names.ip()} - - [{rng.randint(1, 28):02d}/{month}/{year}:{hour} +0000] {body}"
             return Frame(*rng.choice([(f"log:{path}", access, path), (f"container:{name}", access, name)]))
