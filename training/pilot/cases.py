@@ -12,9 +12,9 @@ from training.pilot.watched import watched
 _MAKERS: dict[Callable[[Names], Case], tuple[int, int]] = {  # how often, in evaluation and in training
     log: (15, 17),
     metrics: (9, 11),
-    container: (3, 4),
+    container: (3, 6),
     file: (3, 4),
-    command: (2, 2),
+    command: (2, 4),
     source: (2, 2),
     watched: (3, 6),
 }
