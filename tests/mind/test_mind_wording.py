@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeful.mind.wording import pattern, taught, text, words
+from wakeful.mind.wording import taught, text, word, words
 
 SHOWN = 'Observations:\n#7 container:web-1: {"level":"error","msg":"dial tcp db.lan:5432: refused (x=/srv/a.log)"}'
 
 
 def allows(said: str, shown: str = SHOWN, most: int = 10) -> bool:
-    return re.match(text(shown, most)["pattern"], said) is not None
+    return re.match(text(word(taught() | words(shown)), most)["pattern"], said) is not None
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_words_taught_are_words_and_no_names() -> None:
     )
 )
 def test_a_pattern_allows_its_words_whatever_they_are(allowed: list[str]) -> None:
-    made = re.compile(pattern(allowed, 3))
+    made = re.compile(text(word(allowed), 3)["pattern"])
     for each in allowed:
         assert made.match(each)
         assert made.match(f"{each} {allowed[0]}.")
@@ -67,6 +67,7 @@ def test_a_pattern_allows_its_words_whatever_they_are(allowed: list[str]) -> Non
 
 @given(st.text(max_size=300))
 def test_any_text_makes_a_pattern_that_allows_its_own_words(shown: str) -> None:
-    made = re.compile(text(shown, 4)["pattern"])
-    for each in words(shown):
+    there = words(shown)
+    made = re.compile(text(word(there), 4)["pattern"])
+    for each in there:
         assert made.match(each)

@@ -105,8 +105,10 @@ def reply_schema(
     if shown is not None:
         share = {"enum": [tenth / 10 for tenth in range(11)]}
 
+    word = _word(shown)
+
     def text(most_chars: int, most_words: int) -> dict[str, Any]:
-        return _text(most_chars) if shown is None else wording.text(shown, most_words)
+        return wording.text(word, most_words) if word else _text(most_chars)
 
     shares = {
         "type": "object",
@@ -146,8 +148,13 @@ def reply_schema(
 
 def ask_schema(citable: Sequence[str], *, shown: str | None = None) -> dict[str, Any]:
     """JSON Schema of `AskReply`. shown: as of `reply_schema`."""
-    answer = _text(800) if shown is None else wording.text(shown, 40)
+    word = _word(shown)
+    answer = wording.text(word, 40) if word else _text(800)
     return _object({"answer": answer, "evidence": _citations(citable)})
+
+
+def _word(shown: str | None) -> str:
+    return "" if shown is None else wording.word(wording.taught() | wording.words(shown))
 
 
 def _text(max_chars: int) -> dict[str, Any]:

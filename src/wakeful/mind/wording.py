@@ -50,26 +50,23 @@ def words(shown: str) -> set[str]:
     return {each for each in found if 0 < len(each.encode(errors="replace")) <= _LONGEST and each.isprintable()}
 
 
-def pattern(allowed: Iterable[str], most: int) -> str:
-    """A regular expression of one to `most` of the words `allowed`, with punctuation and single spaces between them.
+def word(allowed: Iterable[str]) -> str:
+    """A regular expression of any of the words `allowed`: a tree of their common beginnings, so there are few ways on.
 
-    Of literals, groups and repetitions only: what llama.cpp's JSON Schema grammars understand.
+    Of literals and groups only: what llama.cpp's JSON Schema grammars understand.
     """
-    word = _any_of(sorted(set(allowed)))
-    return f"^({word}[,.:;]? ){{0,{most - 1}}}{word}[.]?$"
+    return _any_of(sorted(set(allowed) - {""}))
 
 
-def text(shown: str, most: int) -> dict[str, Any]:
-    """JSON Schema of a text of words that the pilot knows or that are `shown`; it may be empty."""
-    return {"type": "string", "pattern": f"^({pattern(taught() | words(shown), most)[1:-1]})?$"}
+def text(word: str, most: int) -> dict[str, Any]:
+    """JSON Schema of at most `most` of what `word` matches, with single spaces and punctuation between them."""
+    return {"type": "string", "pattern": f"^(({word}[,.:;]? ){{0,{most - 1}}}{word}[.]?)?$"}
 
 
 def _any_of(ordered: list[str]) -> str:
-    """`ordered` words as a tree of their common beginnings, so that a grammar has few ways to follow at a time."""
     begun: dict[str, list[str]] = {}
-    for each in ordered:
-        if each:
-            begun.setdefault(each[0], []).append(each[1:])
+    for each in filter(None, ordered):
+        begun.setdefault(each[0], []).append(each[1:])
     ways: list[str] = []
     for first, rests in begun.items():
         head = [first]
