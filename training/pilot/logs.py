@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from training.pilot import wordings
-from training.pilot.case import Case, unquoted
+from training.pilot.case import Case, reasons, unquoted
 from training.pilot.names import Names
 
 _LEVEL = re.compile(
@@ -110,7 +110,7 @@ def _worded(names: Names, severity: str, wording: Wording) -> Case:
         said[2],
         said[3],
         entity=values[slot.group(1)] if slot else "",
-        reasons=_reasons(names, severity, body),
+        reasons=reasons(rng, frame.text),
         kind="log",
         held_wording=wording.held_out,
     )
@@ -142,7 +142,6 @@ def _plain(names: Names, severity: str) -> Case:
         words = f"warning of {who}", f"{who} warns: {said}.", f"more warnings of {who}", f"look at {who}"
     else:
         words = f"routine of {who}", f"{who} says: {said}.", "no warning follows", ""
-    reasons = _reasons(names, severity, level)
     return Case(
         frame.source,
         frame.text,
@@ -153,7 +152,7 @@ def _plain(names: Names, severity: str) -> Case:
         words[2],
         words[3],
         entity=who,
-        reasons=reasons,
+        reasons=reasons(rng, frame.text),
         kind="log, plain words",
     )
 
@@ -217,17 +216,6 @@ def _anything(names: Names) -> str:
         parts.append(part)
     text = " ".join(parts).rstrip(",")
     return text[0].upper() + text[1:] if rng.random() < 0.3 else text
-
-
-def _reasons(names: Names, severity: str, text: str) -> tuple[str, ...]:
-    rng = names.rng
-    low = text.lower()
-    grave = {"critical": "says error", "warning": "says warning" if "warn" in low else "says error"}.get(severity)
-    says = (grave,) if grave and rng.random() < 0.8 else ()
-    rare = (f"rare: {rng.randint(1, 9)} in {rng.randint(100, 9000)} lines",)
-    rate = (f"rate {round(rng.uniform(5, 900), 1)}/min, usually {round(rng.uniform(0, 9), 1)}/min",)
-    never = ("never seen before",)
-    return rng.choice([(*never, *says), (*never, *says), (*rare, *says), (*rate, *says), says, ()])
 
 
 def _in_a_block(names: Names, case: Case) -> None:

@@ -1,6 +1,6 @@
 """What watched programs, units and pages report, and what Wakeful says itself of whoever is silent."""
 
-from training.pilot.case import Case, unquoted
+from training.pilot.case import Case, reasons, unquoted
 from training.pilot.names import Names
 
 _SPANS = ["s", "minutes", "hours", "days"]
@@ -21,13 +21,7 @@ def _case(
     observed: str = "",
 ) -> Case:
     """said: severity, focus, assessment, prediction, action"""
-    rng = names.rng
     severity, focus, assessment, prediction, action = said
-    reasons: tuple[str, ...] = rng.choice(
-        [("never seen before",), (f"rare: {rng.randint(1, 9)} in {rng.randint(10, 999)} lines",), ()]
-    )
-    if severity != "info" and rng.random() < 0.7:
-        reasons = (*reasons, "says warning" if severity == "warning" and rng.random() < 0.5 else "says error")
     return Case(
         source,
         text,
@@ -38,7 +32,7 @@ def _case(
         prediction,
         action,
         entity=entity,
-        reasons=reasons,
+        reasons=reasons(names.rng, text),
         form="state",
         kind=kind,
     )
