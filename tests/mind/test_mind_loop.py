@@ -167,7 +167,7 @@ async def test_what_surprised_and_could_not_be_thought_about_is_told_with_its_ra
     ],
 )
 def test_an_answer_that_goes_on_without_end_is_garbled(text: str, wrong: bool) -> None:
-    reply = msgspec.json.decode(thought([("user", "")], ["#1"], assessment=text), type=Reply)
+    reply = msgspec.json.decode(thought([{"content": ""}], ["#1"], assessment=text), type=Reply)
     assert bool(garbled(reply)) is wrong
 
 
