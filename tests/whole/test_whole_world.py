@@ -133,6 +133,19 @@ def test_six_hours_of_faults_and_two_kills_lose_nothing_and_double_nothing(tmp_p
     assert lived(DISTURBED, 0.25, tmp_path, kills_per_day=12.0).kills == 2
 
 
+@pytest.mark.timeout(180)
+def test_lives_that_were_cut_off_are_taken_up_again(tmp_path: Path) -> None:
+    there = world(SEED, 0.25, quiet_s=HOUR_S)
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        runner.run(live(there, tmp_path, until_s=3 * HOUR_S))
+    Lives(kills=1, number=2, at_s=3 * HOUR_S).keep(str(tmp_path))
+    seen = lives(SEED, 0.25, tmp_path, quiet_s=HOUR_S, disturbed=False, kills_per_day=0.0)
+    assert (seen.kills, seen.errors) == (1, [])
+    assert min(at_s for at_s, _, _ in seen.flat[0]) >= 3 * HOUR_S
+    assert not (tmp_path / SEEN).exists()
+    assert asyncio.run(unsound(there, tmp_path, until_s=6 * HOUR_S)) == []
+
+
 def soaked(folder: Path, name: str) -> Path:
     """Where a month is lived: in `WAKEFUL_SOAK`, where that is set, so that one that was cut off is taken up again."""
     if not (kept := os.environ.get("WAKEFUL_SOAK")):
