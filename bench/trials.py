@@ -24,7 +24,7 @@ from typing import Any
 
 import aiohttp
 
-WARM_S, WITHIN_S, IDLE_S = 90.0, 30.0, 600.0
+WARM_S, FIRST_S, WITHIN_S, IDLE_S = 90.0, 15.0, 30.0, 600.0
 DISK_MB = 256
 KINDS = ("thought", "notification", "thought_failed", "set_aside", "quiet", "health")
 
@@ -108,12 +108,16 @@ def chatter(path: Path) -> Generator[None]:
 
 @dataclass
 class Trial:
-    """What is done to the machine, which words have to be in what is said of it, and how `wakeful run` is started."""
+    """What is done to the machine, which words have to be in what is said of it, and how `wakeful run` is started.
+
+    first: what is done a little before, when Wakeful runs already
+    """
 
     cause: Cause = contextlib.nullcontext
     words: tuple[str, ...] = ()
     watch: list[str] = field(default_factory=list[str])
     settings: str = ""
+    first: Callable[[], object] | None = None
 
 
 def prepared(name: str, folder: Path, stack: contextlib.ExitStack) -> Trial:
@@ -123,7 +127,10 @@ def prepared(name: str, folder: Path, stack: contextlib.ExitStack) -> Trial:
             mount = stack.enter_context(disk(folder))
             return Trial(lambda: _done(lambda: fill(mount)), (str(mount),))
         case "mount":
-            return Trial(lambda: _done(lambda: fill(stack.enter_context(disk(folder)))), (str(folder / "disk"),))
+            mount = folder / "disk"
+            return Trial(
+                lambda: _done(lambda: fill(mount)), (str(mount),), first=lambda: stack.enter_context(disk(folder))
+            )
         case "cpu":
             return Trial(burn, ("cpu", "load", "busiest"))
         case "log":
@@ -153,6 +160,9 @@ async def tried(name: str, warm_s: float) -> None:
         trial = prepared(name, folder, stack)
         async with mind(folder, trial) as (page, told):
             await asyncio.sleep(warm_s)
+            if trial.first is not None:
+                trial.first()
+                await asyncio.sleep(FIRST_S)
             before = len(told)
             for at_s, line in told:
                 say(f"  before  {at_s - told[0][0]:6.1f} s  {line}")
