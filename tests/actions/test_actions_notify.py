@@ -21,6 +21,7 @@ from wakeful.actions.notices import Message, Notices
 from wakeful.actions.places import cleaned
 from wakeful.events import (
     Acknowledged,
+    ApprovalDecided,
     ApprovalRequested,
     Cursor,
     Delivery,
@@ -262,6 +263,24 @@ async def test_what_was_being_sent_when_it_ended_is_unknown_and_sent_once_more_o
     assert [(each.place, each.unknown) for each in deliveries] == [("sure", False), ("box", True), ("box", True)]
     assert [message.again for message in box.sent] == [False, True]
     assert len(sure.sent) == 1
+
+
+async def test_a_request_that_was_decided_meanwhile_is_not_asked_for_again(tmp_path: Path) -> None:
+    box, now_ns = Box(hangs=True), time.time_ns()
+    asked = ApprovalRequested(
+        at_ns=now_ns, key="k", tool="run_x", arguments="{}", shown="/bin/x", digest="ab" * 32,
+        expires_ns=now_ns + 10 * MIN_NS,
+    )  # fmt: skip
+    async with notifying(tmp_path, box) as journal:
+        await begun(journal)
+        await journal.append([asked])
+        await taken(box, 1)
+    async with await Journal.open(tmp_path / "journal.db") as journal:
+        await journal.append([ApprovalDecided(at_ns=now_ns, key="k", digest="ab" * 32, approved=False, by="terminal")])
+    async with notifying(tmp_path, box) as journal:
+        [unknown] = await until(journal, Delivery)
+    assert unknown.unknown
+    assert len(box.sent) == 1
 
 
 async def test_a_service_that_does_not_answer_in_time_may_have_taken_it() -> None:

@@ -36,15 +36,10 @@ from wakeful.journal import Journal
 CONSUMER = "notify"
 """The notifier's name among the journal's consumers."""
 
-KINDS = (
-    "notification",
-    "acknowledged",
-    "approval_requested",
-    "approval_decided",
-    "approval_expired",
-    "action_claimed",
-    "action_result",
-)
+_OVER = ("approval_decided", "approval_expired", "action_claimed", "action_result")
+"""After these a request for approval is over."""
+
+KINDS = ("notification", "acknowledged", "approval_requested", *_OVER)
 _REMEMBERED = 1000
 _PAUSES_S = (5.0, 30.0)
 
@@ -111,11 +106,14 @@ class Notifier:
 
     async def _send_what_was_left(self, left: Sequence[tuple[int, DeliveryClaimed]]) -> None:
         """Says of what an earlier run had begun to send that it is unknown, and sends it once more."""
+        over = await self._journal.read(kinds=_OVER, limit=_REMEMBERED, newest_first=True) if left else []
+        ended_keys = {_approval_key(str(getattr(entry.event, "key", ""))) for entry in over}
         for seq, claim in left:
             ended = "Wakeful ended while it was being sent"
             unknown = [self._delivery(seq, claim, name, ended, unknown=True) for name in claim.places]
             entries = await self._journal.get(claim.seqs)
-            told = [(entry.seq, each) for entry in entries if (each := self._still_told(entry))]
+            still = [(entry.seq, each) for entry in entries if (each := self._still_told(entry))]
+            told = [(number, each) for number, each in still if each.key not in ended_keys]
             known = {place.name: place for place in (*self._places, *self._escalation) if place.name in claim.places}
             if claim.again or not told or not known:
                 await self._journal.append(unknown)
