@@ -107,7 +107,7 @@ class Attention:
         records, source = state.records, observation.source
         record = records.pop(source, None) or Record()
         records[source] = record
-        record.rhythm.came(at_s)
+        record.rhythm.came(at_s, state.awake_s)
         if len(records) > MAX_SPEAKERS:
             del records[next(iter(records))]
         return self._weighed(seq, observation, record, (nats, reasons))
@@ -272,6 +272,7 @@ class Attention:
 
     def _words(self, observation: Observation) -> Scored:
         speaker = self._speaker(observation.source)
+        speaker.awake_s = self._state.awake_s
         at_s = observation.at_ns / 1e9
         before = len(speaker.shapes)
         if observation.form == "change":

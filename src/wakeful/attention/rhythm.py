@@ -2,6 +2,8 @@
 
 import msgspec
 
+from wakeful.attention.lulls import Lulls
+
 SILENT_NATS = 7.0
 """Surprise at a silence from which on it is worth telling."""
 
@@ -14,24 +16,39 @@ _CLIP, _LEAST_ERROR = 4.0, 0.07
 
 
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
-    """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps; told: of this silence"""
+    """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps
+
+    told, again: whether this silence was told, and the one before it; lulls: which silences are ordinary
+    """
 
     last_s: float = 0.0
     gap_s: float = 0.0
     error_s: float = 0.0
     n: int = 0
     told: bool = False
+    again: bool = False
+    lulls: Lulls | None = None
 
-    def came(self, at_s: float) -> None:
-        """Takes in that it came."""
+    def came(self, at_s: float, awake_s: float = 0.0) -> None:
+        """Takes in that it came; awake_s: since when there is listened without a break."""
         last_s, self.last_s = self.last_s, at_s
-        if self.told:
-            self.told = False
         gap_s = at_s - last_s
         if not last_s or gap_s <= 0:
             return
         n = self.n = self.n + 1
         usual, error_s = self.gap_s, self.error_s
+        if self.lulls is not None:
+            gap_s = self.lulls.came(last_s, at_s, awake_s, usual)
+        elif n == _REGULAR_FROM:
+            self.lulls = Lulls()
+        if self.told:
+            self.told = False
+            if self.again:  # two silences in a row that ended by themselves are a new pace
+                self.again, self.n, self.gap_s, self.error_s = False, 1, gap_s, 0.0
+                return
+            self.again = True
+        elif self.again:
+            self.again = False
         off = gap_s - usual
         size = off if off >= 0.0 else -off
         if n > _REGULAR_FROM:  # one that was missed must not make all later ones late
@@ -52,9 +69,19 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
             and (self.error_s < _REGULAR_SHARE * self.gap_s)
         )
 
-    def silence(self, now_s: float) -> float:
-        """Nats of its not having come until now: by its own regularity, or as of a chance arrival (t / gap)."""
-        silent_s = now_s - self.last_s
+    def silence(self, now_s: float, awake_s: float = 0.0) -> float:
+        """Nats of its not having come until now: by its own regularity, or as of a chance arrival (t / gap).
+
+        Time in which nobody listened (before `awake_s`) or in which it usually says nothing does not count.
+        """
+        since_s = max(self.last_s, awake_s)
+        nats = self._nats(now_s - since_s)
+        if nats < SILENT_NATS or self.lulls is None:
+            return nats
+        silent_s = now_s - since_s - self.lulls.quiet_s(since_s, now_s, self.gap_s)
+        return self._nats(silent_s) if silent_s > self.lulls.ordinary_s(self.gap_s) else 0.0
+
+    def _nats(self, silent_s: float) -> float:
         if self.regular:
             late = silent_s - self.gap_s
             if late < _SLACK * self.gap_s:

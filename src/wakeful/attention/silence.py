@@ -72,8 +72,7 @@ def _told(rhythm: Rhythm, state: State, now_s: float) -> float:
     """Nats of a silence that is to be told now, 0 for none."""
     if rhythm.told or now_s - state.awake_s < rhythm.gap_s:
         return 0.0
-    deaf_s = max(0.0, state.awake_s - rhythm.last_s)
-    nats = rhythm.silence(now_s - deaf_s)
+    nats = rhythm.silence(now_s, state.awake_s)
     if nats < SILENT_NATS:
         return 0.0
     rhythm.told = True

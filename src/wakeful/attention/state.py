@@ -58,7 +58,7 @@ class _Head(msgspec.Struct):
 
 
 def encode(state: State | Metric) -> bytes:
-    """The state as MessagePack; under 4 KB a metric, 60 a shape of line."""
+    """The state as MessagePack; under 4 KB a metric, 60 bytes a shape of line, 300 of one that comes often."""
     return msgspec.msgpack.encode(state, enc_hook=_profile_bytes)
 
 
