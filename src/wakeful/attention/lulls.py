@@ -34,33 +34,52 @@ class Lulls(msgspec.Struct, array_like=True, gc=False):
 
     hour, heard: the last hour in which something came, since the epoch, and whether something came in each of those up
         to it, the latest as the lowest bit; what is not known counts as heard
+    turned_s, apart_s: when that hour began for it, and seconds since then that were quiet, not listened to, or long gaps
     total_s, counts, spans_s: time seen, and by length of gaps how many there were and their sum, fading
     """
 
     hour: int = 0
     heard: bytes = _ALL_HEARD
+    turned_s: float = 0.0
+    apart_s: float = 0.0
     total_s: float = 0.0
     counts: Floats = msgspec.field(default_factory=lambda: array("f", [0.0]) * _LENGTHS)
     spans_s: Floats = msgspec.field(default_factory=lambda: array("f", [0.0]) * _LENGTHS)
 
-    def came(self, last_s: float, at_s: float, awake_s: float, usual_s: float) -> float:
-        """Takes in that something came again; seconds of the gap, less those in which it is usually quiet.
+    def long(self, last_s: float, at_s: float, awake_s: float, usual_s: float) -> float:
+        """Takes in a gap that is longer than usual; seconds of it that were quiet as usual.
 
         awake_s: since when there is listened without a break; usual_s: the gap that is usual at present
         """
-        gap_s = at_s - last_s
-        hour = int(at_s / _HOUR_S)
-        if hour != self.hour:
-            if gap_s > _HOUR_S:
-                gap_s -= self.quiet_s(last_s, at_s, usual_s)
-            self._turn(hour, int(awake_s / _HOUR_S))
+        quiet_s = self.quiet_s(last_s, at_s, usual_s) if at_s - last_s > _HOUR_S else 0.0
+        self.apart_s += at_s - last_s
         if awake_s <= last_s:  # or what came meanwhile was not heard
+            gap_s = at_s - last_s - quiet_s
+            self._count(gap_s, 1.0)
             self.total_s += gap_s
-            if gap_s >= _LEAST_S:
-                length = min(int(gap_s / _LEAST_S).bit_length(), _LENGTHS) - 1
-                self.counts[length] += 1.0
-                self.spans_s[length] += gap_s
-        return gap_s
+        return quiet_s
+
+    def turn(self, at_s: float, awake_s: float, usual_s: float) -> float:
+        """Takes in that something came in a new hour; when the next one begins.
+
+        All gaps since the last time that were not long count as usual ones, so that most of them cost nothing.
+        """
+        hour = int(at_s / _HOUR_S)
+        if self.hour:
+            span_s = at_s - self.turned_s - self.apart_s
+            if span_s > 0.0 and usual_s > 0.0:
+                self._count(span_s, span_s / usual_s)
+                self.total_s += span_s
+        self.turned_s, self.apart_s = at_s, 0.0
+        self._turn(hour, int(awake_s / _HOUR_S))
+        return (hour + 1) * _HOUR_S
+
+    def _count(self, span_s: float, count: float) -> None:
+        gap_s = span_s / count
+        if gap_s >= _LEAST_S:
+            length = min(int(gap_s / _LEAST_S).bit_length(), _LENGTHS) - 1
+            self.counts[length] += count
+            self.spans_s[length] += span_s
 
     def ordinary_s(self, usual_s: float) -> float:
         """How long a silence may be that is ordinary, though longer than the gap that is usual at present; 0: none."""
@@ -75,10 +94,10 @@ class Lulls(msgspec.Struct, array_like=True, gc=False):
 
     def quiet_s(self, from_s: float, until_s: float, usual_s: float) -> float:
         """Seconds between two times in which it usually says nothing."""
-        if usual_s > _OFTEN_S:
+        first, last = int(from_s / _HOUR_S), int(until_s / _HOUR_S)
+        if usual_s > _OFTEN_S or first < self.hour:  # the clock was put back
             return 0.0
         heard = int.from_bytes(self.heard, "little")
-        first, last = int(from_s / _HOUR_S), int(until_s / _HOUR_S)
         return sum(
             min(until_s, (hour + 1) * _HOUR_S) - max(from_s, hour * _HOUR_S)
             for hour in range(max(first, last - _HOURS), last + 1)

@@ -1,5 +1,7 @@
 """When should it come again? Of anything that comes repeatedly: a source, a shape of line, a metric."""
 
+import math
+
 import msgspec
 
 from wakeful.attention.lulls import Lulls
@@ -13,12 +15,14 @@ _LOOSE_FROM, _LOOSE_NATS = 60, 14.0  # gaps of what does not, and usual gaps of 
 _LEAST_S, _LONGEST_S = 5.0, 15 * 86_400.0
 _SLACK = 0.5  # of a gap: what keeps time is told after so much delay at the least
 _CLIP, _LEAST_ERROR = 4.0, 0.07
+_SET_BACK_S = 3600.0  # by more than that the clock was, by less it is only out of order
 
 
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """last_s: when it came last; gap_s, error_s: the usual gap and its mean error; n: gaps
 
-    told, again: whether this silence was told, and the one before it; lulls: which silences are ordinary
+    told, again: whether this silence was told, and the one before it
+    turn_s, lulls: which silences are ordinary, and when the next hour begins for that
     """
 
     last_s: float = 0.0
@@ -27,38 +31,46 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
     n: int = 0
     told: bool = False
     again: bool = False
+    turn_s: float = math.inf
     lulls: Lulls | None = None
 
     def came(self, at_s: float, awake_s: float = 0.0) -> None:
         """Takes in that it came; awake_s: since when there is listened without a break."""
         last_s, self.last_s = self.last_s, at_s
         gap_s = at_s - last_s
-        if not last_s or gap_s <= 0:
+        if not last_s or gap_s <= 0.0:
+            if gap_s < -_SET_BACK_S and self.lulls is not None:
+                self.turn_s = 0.0
             return
         n = self.n = self.n + 1
         usual, error_s = self.gap_s, self.error_s
-        if self.lulls is not None:
-            gap_s = self.lulls.came(last_s, at_s, awake_s, usual)
-        elif n == _REGULAR_FROM:
-            self.lulls = Lulls()
-        if self.told:
-            self.told = False
-            if self.again:  # two silences in a row that ended by themselves are a new pace
-                self.again, self.n, self.gap_s, self.error_s = False, 1, gap_s, 0.0
-                return
-            self.again = True
-        elif self.again:
-            self.again = False
         off = gap_s - usual
         size = off if off >= 0.0 else -off
         if n > _REGULAR_FROM:  # one that was missed must not make all later ones late
-            most = _CLIP * max(error_s, _LEAST_ERROR * usual)
+            most = _LEAST_ERROR * usual
+            most = _CLIP * (error_s if error_s > most else most)
             if size > most:
-                size, off = most, (most if off > 0.0 else -most)
+                if off > 0.0 and self.lulls is not None:
+                    off -= self.lulls.long(last_s, at_s, awake_s, usual)
+                off = most if off > most else max(off, -most)
+                size = abs(off)
         rate = 1.0 / n if n < _SETTLED else _RATE
         self.gap_s = usual + rate * off
         if n > 1:
             self.error_s = error_s + rate * (size - error_s)
+        if self.told or self.again:
+            self._told(gap_s)
+        if at_s >= self.turn_s and self.lulls is not None:
+            self.turn_s = self.lulls.turn(at_s, awake_s, self.gap_s)
+        elif n == _REGULAR_FROM and self.lulls is None:
+            self.lulls, self.turn_s = Lulls(), 0.0
+
+    def _told(self, gap_s: float) -> None:
+        """After a silence that was told: two in a row that ended by themselves are a new pace."""
+        if self.told and self.again:
+            self.n, self.gap_s, self.error_s = 1, gap_s, 0.0
+        self.again = self.told and not self.again
+        self.told = False
 
     @property
     def regular(self) -> bool:
