@@ -244,9 +244,9 @@ class Attention:
                 nats = min(nats - math.log(min(len(observation.values), _MOST_CHANCES)), judged.matters)
                 surprise, end = max(surprise, nats), max(end, end_nats)
                 told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
-        faint = (
-            _FAINT * faint if faint < _MOST_FAINT / _FAINT else _MOST_FAINT
-        )  # no news, but it ranks what is left when thoughts are left over
+        faint *= _FAINT  # no news, but it ranks what is left when thoughts are left over
+        if faint > _MOST_FAINT:
+            faint = _MOST_FAINT
         if not told:
             return faint, ()
         told.sort(reverse=True)

@@ -34,7 +34,7 @@ class Lulls(msgspec.Struct, array_like=True, gc=False):
 
     hour, heard: the last hour in which something came, since the epoch, and whether something came in each of those up
         to it, the latest as the lowest bit; what is not known counts as heard
-    turned_s, apart_s: when that hour began for it, and seconds since then that were quiet, not listened to, or long gaps
+    turned_s, apart_s: when that hour began for it, and seconds since then that were quiet, not heard, or long gaps
     total_s, counts, spans_s: time seen, and by length of gaps how many there were and their sum, fading
     """
 

@@ -47,8 +47,7 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
         off = gap_s - usual
         size = off if off >= 0.0 else -off
         if n > _REGULAR_FROM:  # one that was missed must not make all later ones late
-            most = _LEAST_ERROR * usual
-            most = _CLIP * (error_s if error_s > most else most)
+            most = _CLIP * max(error_s, _LEAST_ERROR * usual)
             if size > most:
                 if off > 0.0 and self.lulls is not None:
                     off -= self.lulls.long(last_s, at_s, awake_s, usual)
