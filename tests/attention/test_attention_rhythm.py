@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -187,3 +187,31 @@ def test_nights_when_nobody_listened_are_nobodys_silence() -> None:
                 said.append(now_s) if SOURCE in each.text else None
     assert said
     assert stop_s < said[0] < stop_s + 5 * MINUTE_S
+
+
+def missing(present: Callable[[float], bool], until_s: float, *, every_s: float = 5 * MINUTE_S) -> list[float]:
+    """When it was said that one number of a source is missing, which has a fellow that always comes."""
+    attention, said = Attention(), list[float]()
+    for step in range(int(until_s / every_s)):
+        now_s = step * every_s
+        values = {"always": float(step % 7), **({"sun": float(step % 5)} if present(now_s) else {})}
+        at_ns = int((START_S + now_s) * 1e9)
+        attention.update(1, Observation(at_ns=at_ns, source="m", form="metrics", values=values))
+        said += [now_s for each in attention.silences(at_ns) if "sun" in each.text]
+    return said
+
+
+def test_a_number_that_comes_by_day_is_missed_on_the_first_nights_only_and_told_when_it_stops() -> None:
+    stop_s = 14 * DAY_S + 11 * HOUR_S
+    said = missing(lambda at_s: 7 <= at_s % DAY_S / HOUR_S < 19 and at_s < stop_s, 15 * DAY_S)
+    assert {int((at_s - 8 * HOUR_S) // DAY_S) for at_s in said if at_s < stop_s} <= {0, 1, 2}
+    assert any(stop_s < at_s < stop_s + 3 * HOUR_S for at_s in said)
+
+
+def test_a_number_that_comes_less_often_again_after_a_burst_is_not_missing() -> None:
+    def present(at_s: float) -> bool:
+        return at_s < 2.5 * DAY_S and (DAY_S <= at_s < DAY_S + 2 * HOUR_S or at_s % (20 * MINUTE_S) < 10)
+
+    said = missing(present, 3 * DAY_S, every_s=10.0)
+    assert said
+    assert 2.5 * DAY_S < said[0] < 2.5 * DAY_S + 4 * HOUR_S

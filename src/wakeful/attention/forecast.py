@@ -26,6 +26,7 @@ _MEDIAN_TO_DEVIATION = 1.183 * _MEAN_TO_DEVIATION  # median absolute error to st
 _FORGET = 0.998  # of what the two lags were learnt from, each time
 _EVERY, _OFTEN_UNTIL = 4, 500  # samples between two lessons of what changes slowly, and until when there is one each
 _BLOCK = 16  # samples, after which what changes very slowly is looked at again
+_LONGEST_FADES = 0.1  # of the longest usual interval, a day
 _SEASON_AFTER = 20  # samples after which the usual interval is known well enough
 _GAP, _LONGEST_GAP = 2.5, 100.0  # usual intervals
 _TRUSTED = 0.01  # trust below which an expert's view changes nothing
@@ -55,6 +56,7 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
     lags: two coefficients, and the three numbers of their covariance
     scales, trust: by expert, typical error as a standard deviation, and share
     early: the first samples
+    longest_s: the longest usual time between two lately, so that the end of a burst is no silence
     """
 
     n: int = 0
@@ -75,6 +77,7 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
     early: list[float] = msgspec.field(default_factory=list[float])
     day: Season | None = None
     week: Season | None = None
+    longest_s: float = 0.0
 
     def update(self, value: float, at_s: float) -> Foreseen:
         """Judges a finite value, |value| <= 1e100, by those before it, then learns from it."""
@@ -137,6 +140,8 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
             self.grain *= 1.0 + 0.001 * _BLOCK
             self.least = max(self.grain / 2.0, abs(slow) * 1e-6, 1e-12)
             self.earlier, self.then = self.then, level
+            faded_s = self.longest_s * (1.0 - _LONGEST_FADES * _BLOCK * interval_s / DAY_S)
+            self.longest_s = max(faded_s, interval_s)
         self.before, self.last = last, value
         return nats, above, centre, width, off
 
