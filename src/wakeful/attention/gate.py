@@ -99,7 +99,7 @@ class Attention:
         if not 0.0 <= at_s - state.at_ns / 1e9 < DEAF_S:
             state.awake_s = at_s
         if observation.form == "metrics":
-            nats, reasons = self._numbers(observation)
+            nats, reasons = self._numbers(observation, at_s)
         elif observation.source == SILENCE:
             nats, reasons = silence(observation)
         else:
@@ -223,11 +223,10 @@ class Attention:
             reasons=reasons[:_MAX_REASONS],
         )
 
-    def _numbers(self, observation: Observation) -> Scored:
+    def _numbers(self, observation: Observation, at_s: float) -> Scored:
         """Several metrics of one subject are judged together: one cause is one surprise."""
         series = self._series(f"{observation.source}\0{observation.subject}")
         metrics = series.metrics
-        at_s = observation.at_ns / 1e9
         told: list[tuple[float, str]] = []
         surprise = end = faint = 0.0
         for name, value in observation.values.items():
