@@ -1,6 +1,6 @@
 """What memory brings back: questions about a generated month, a million memories, and what a year takes on the disk.
 
-`python -m bench.recall [--part month|million|year] [--memories N] [--days N]`
+`python -m bench.recall [--part month|million|year] [--memories N] [--days N] [--keep FOLDER]`
 
 The vectors of the month are made by hashing words and parts of words, with no model: what they know is that
 `restarting` is like `restarted`, not that it is like `rebooted`. A real embedding model does better; none is used
@@ -338,7 +338,8 @@ async def million_part(folder: Path, count: int) -> None:
         Vectors(folder / "vectors.db") as vectors,
     ):
         memory = Memory(journal, index, vectors=vectors, embedder=ready)
-        await _fill(journal, vectors, ready, text, count)
+        if not (await journal.stats()).events:
+            await _fill(journal, vectors, ready, text, count)
         begun_s = time.perf_counter()
         await index.catch_up()
         row(f"{count:,} memories", f"{time.perf_counter() - begun_s:.0f} s to index")
@@ -502,10 +503,11 @@ def main() -> None:
     parser.add_argument("--part", choices=("month", "million", "year"), action="append")
     parser.add_argument("--memories", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--keep", type=Path, help="keep the million here, and measure it again without building it")
     asked = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
     parts: dict[str, Callable[[Path], Awaitable[None]]] = {
         "month": month_part,
-        "million": lambda folder: million_part(folder, asked.memories),
+        "million": lambda folder: million_part(asked.keep or folder, asked.memories),
         "year": lambda folder: year_part(folder, asked.days),
     }
     for name in asked.part or list(parts):
