@@ -30,7 +30,7 @@ import numpy as np
 from bench.journal import row, spread
 from wakeful.events import Event, Observation, Remembered, Salience, Thought
 from wakeful.journal import Journal, JournalIndex
-from wakeful.journal.search import Within
+from wakeful.journal.within import Within
 from wakeful.memory import Memory, Note, Recalled, RollUp, Vectors, period_in
 
 QUESTIONS, DAYS = 2000, 30

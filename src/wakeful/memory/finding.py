@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from wakeful.events import Entry, Observation
 from wakeful.journal import Journal, JournalError, JournalIndex, indexing
-from wakeful.journal.search import Within
+from wakeful.journal.search import FEW
+from wakeful.journal.within import Within, holds, numbers
 from wakeful.lmstudio import LMStudioError
 from wakeful.memory.follow import Follower
 from wakeful.memory.fusion import Fused, fuse, importance
@@ -16,7 +17,6 @@ from wakeful.memory.words import query_of
 NOTABLE_KINDS = ("memory", "thought", "notification", "set_aside", "health", "question", "answer")
 """What is told of a period when no words are asked for, besides what was salient."""
 
-_FILTERED = 20_000  # entries that are compared one by one; where more fit, all are searched and the rest is left out
 _QUERY_S = 3.0
 _WORDS, _SAID, _MEANING, _NOTABLE, _SALIENT = "full text", "said", "vectors", "importance", "salience"
 
@@ -99,11 +99,11 @@ class Finder:
         model, vectors = follower.embedder.model, follower.vectors
         if within == Within():
             return await vectors.search(model, vector, limit)
-        few = await self._index.look_up(lambda db: indexing.numbers(db, within, _FILTERED))
+        few = await self._index.look_up(lambda db: numbers(db, within, FEW))
         if few is not None:
             return await vectors.search(model, vector, limit, only=few)
         found = await vectors.search(model, vector, 4 * limit)
-        fitting = await self._index.look_up(lambda db: indexing.holds(db, within, [seq for seq, _ in found]))
+        fitting = await self._index.look_up(lambda db: holds(db, within, [seq for seq, _ in found]))
         return [(seq, cosine) for seq, cosine in found if seq in fitting][:limit]
 
     async def _notable(self, within: Within, limit: int, without: Collection[int]) -> list[Found]:

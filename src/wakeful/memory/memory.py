@@ -13,7 +13,7 @@ import msgspec
 
 from wakeful.events import Entry, MemoryForm, Provenance, Remembered
 from wakeful.journal import Journal, JournalIndex, indexing
-from wakeful.journal.search import Within
+from wakeful.journal.within import Within
 from wakeful.memory.embedding import Embedder
 from wakeful.memory.finding import Finder, Found
 from wakeful.memory.follow import Follower
