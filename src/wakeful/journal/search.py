@@ -68,7 +68,7 @@ def find(db: sqlite3.Connection, query: str, limit: int, within: Within, posting
         if there:
             table = _Table(db, name, narrowed, {phrase: held[name][phrase] for phrase in there})
             found += [(score, seq) for seq, score in _scores(table, worth, limit).items()]
-    return [seq for _, seq in heapq.nlargest(limit, found)]
+    return _still_there(db, [seq for _, seq in sorted(found, reverse=True)], limit)
 
 
 def _tables(within: Within) -> Iterator[tuple[str, Within]]:
@@ -158,12 +158,10 @@ def _scores_among(
 def _refined(
     table: _Table, pool: dict[int, float], following: Sequence[str], worth: dict[str, float]
 ) -> dict[int, float]:
-    """Scores with the other words and the length counted too, without entries that were dropped from the journal."""
+    """Scores with the other words and the length counted too."""
     wanted = ", ".join(map(str, pool))
-    sizes = table.db.execute(
-        f"SELECT seq, sz FROM entry JOIN {table.name}_docsize ON id = seq WHERE seq IN ({wanted})"  # noqa: S608
-    ).fetchall()
-    scores = {seq: pool[seq] + _LENGTH_SHARE / (1 + _varint(size)) for seq, size in sizes}
+    sizes = table.db.execute(f"SELECT id, sz FROM {table.name}_docsize WHERE id IN ({wanted})")  # noqa: S608
+    scores = {seq: pool[seq] + _LENGTH_SHARE / (1 + _varint(size)) for seq, size in sizes.fetchall()}
     for phrase in following:
         holders, more = table.held[phrase], worth[phrase]
         for seq in scores:
@@ -209,6 +207,18 @@ def _range(table: _Table) -> tuple[int, int]:
         return 0, 2**63 - 1
     where, values = condition(period)
     return table.db.execute(f"SELECT min(seq), max(seq) FROM entry WHERE {where}", values).fetchone()  # noqa: S608
+
+
+def _still_there(db: sqlite3.Connection, ranked: Sequence[int], limit: int) -> list[int]:
+    """The first `limit` of these entries, without those that were dropped from the journal."""
+    found: list[int] = []
+    for begin in range(0, len(ranked), limit):
+        some = ranked[begin : begin + limit]
+        there = set(column(db, f"SELECT seq FROM entry WHERE seq IN ({', '.join(map(str, some))})", ()))  # noqa: S608
+        found += [seq for seq in some if seq in there]
+        if len(found) >= limit:
+            break
+    return found[:limit]
 
 
 def _varint(data: bytes) -> int:
