@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 """Vectors that are compared at once: their first words fit into a core's cache."""
 
 _SKETCH_WORDS = 2
