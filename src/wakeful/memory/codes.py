@@ -101,17 +101,13 @@ class Codes:
         """Places of at least `least` vectors (many more at most) whose first words differ least."""
         np = self._np
         distances = np.empty(self._count, np.uint8)
-        differing, bits = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK, np.uint8)
+        differing = np.empty((len(words), min(_CHUNK, self._count)), np.uint64)
+        bits = np.empty(differing.shape, np.uint8)
         for number, chunk in enumerate(self._sketches):
             size = self._size(number)
-            here = distances[number * _CHUNK : number * _CHUNK + size]
-            for at, word in enumerate(words):
-                np.bitwise_xor(chunk[at, :size], word, out=differing[:size])
-                if at == 0:
-                    np.bitwise_count(differing[:size], out=here)
-                else:
-                    np.bitwise_count(differing[:size], out=bits[:size])
-                    here += bits[:size]
+            np.bitwise_xor(chunk[:, :size], words[:, None], out=differing[:, :size])
+            np.bitwise_count(differing[:, :size], out=bits[:, :size])
+            np.sum(bits[:, :size], axis=0, out=distances[number * _CHUNK : number * _CHUNK + size])
         step = max(1, self._count // 50_000)  # a sample tells well enough where to cut
         counts = np.cumsum(np.bincount(distances[::step], minlength=64 * len(words) + 1))
         cut = int(np.searchsorted(counts, least / step))
