@@ -96,7 +96,9 @@ class _Table:
 
 def _scores(table: _Table, worth: dict[str, float], limit: int) -> dict[int, float]:
     """Scores, higher for better, by the numbers of the entries that may be found."""
-    few = None if table.is_open else numbers(table.db, table.within, FEW)
+    # Of a kind there are thousands: to ask of what was found whether it is of that kind is quicker than to list them.
+    narrow = bool(table.within.sources) or (table.within.since_ns, table.within.until_ns) != (None, None)
+    few = numbers(table.db, table.within, FEW) if narrow else None
     if few is not None and not few:
         return {}
     if few is not None:
