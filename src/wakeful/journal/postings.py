@@ -48,17 +48,19 @@ class Postings:
         self._known: dict[tuple[str, str], Holders] = {}  # what was asked for last is last
         self._size = 0
 
-    def of(self, db: sqlite3.Connection, table: str, phrase: str, indexed: int) -> Holders:
+    def of(self, db: sqlite3.Connection, table: str, phrase: str, indexed: int, *, fresh: bool = True) -> Holders:
         """The entries that hold a phrase, as far as the table goes.
 
         indexed: how many entries are indexed, which tells whether there may be more than when it was asked for before
+        fresh: whether what was indexed last has to be among them; else a tenth may be missing, which will do to count
         """
         holders = self._known.pop((table, phrase), None)
         if holders is None:
             holders = Holders()
         else:
             self._size -= holders.count + _ALSO
-        if holders.seqs is not None and holders.indexed != indexed:
+        known_enough = holders.indexed == indexed or (not fresh and holders.indexed <= indexed <= 1.1 * holders.indexed)
+        if holders.seqs is not None and not known_enough:
             # Entries are indexed in their order, so that what is new comes after what is known.
             last = holders.seqs[-1] if holders.seqs else -1
             statement = f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid > ? LIMIT ?"  # noqa: S608
@@ -66,7 +68,7 @@ class Postings:
             holders.seqs.extend(array("q", more))  # at once, as one by one takes seven times as long
             if len(holders.seqs) > MOST:
                 holders.seqs = None
-        holders.indexed = indexed
+            holders.indexed = indexed
         self._known[table, phrase] = holders
         self._size += holders.count + _ALSO
         while self._size > _KEPT:

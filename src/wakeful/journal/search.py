@@ -58,12 +58,16 @@ def find(db: sqlite3.Connection, query: str, limit: int, within: Within, posting
         return []
     total: int = db.execute("SELECT indexed FROM place").fetchone()[0]
     known = Postings() if postings is None else postings
-    held = {name: {phrase: known.of(db, name, phrase, total) for phrase in wanted} for name in (SEEN, SAID)}
+    searched = dict(_tables(within))
+    held = {
+        name: {phrase: known.of(db, name, phrase, total, fresh=name in searched) for phrase in wanted}
+        for name in (SEEN, SAID)
+    }
     worth = {
         phrase: math.log1p((total + 1) / (1 + held[SEEN][phrase].count + held[SAID][phrase].count)) for phrase in wanted
     }
     found: list[tuple[float, int]] = []
-    for name, narrowed in _tables(within):
+    for name, narrowed in searched.items():
         there = sorted((each for each in wanted if held[name][each].count), key=lambda each: held[name][each].count)
         if there:
             table = _Table(db, name, narrowed, {phrase: held[name][phrase] for phrase in there})
@@ -111,8 +115,24 @@ def _scores(table: _Table, worth: dict[str, float], limit: int) -> dict[int, flo
         scores = _scores_of(table, leading, worth)
     if not leading:
         return _scores_of_common(table, few, worth, limit)
-    pool = heapq.nlargest(_POOL * max(limit, _CANDIDATES), zip(scores.values(), scores.keys(), strict=True))
-    return _refined(table, {seq: score for score, seq in pool}, following, worth)
+    pool = _pool(table, scores, _POOL * max(limit, _CANDIDATES), ask=few is None and not table.is_open)
+    return _refined(table, pool, following, worth)
+
+
+def _pool(table: _Table, scores: dict[int, float], size: int, *, ask: bool) -> dict[int, float]:
+    """The best `size` by score, of equals the newest. ask: whether there are some that are not within."""
+    pairs = zip(scores.values(), scores.keys(), strict=True)
+    if not ask:
+        return {seq: score for score, seq in heapq.nlargest(size, pairs)}
+    ranked = [seq for _, seq in sorted(pairs, reverse=True)]
+    pool: list[int] = []
+    for begin in range(0, len(ranked), size):
+        some = ranked[begin : begin + size]
+        fitting = holds(table.db, table.within, some)
+        pool += [seq for seq in some if seq in fitting]
+        if len(pool) >= size:
+            break
+    return {seq: scores[seq] for seq in pool[:size]}
 
 
 def _leading(table: _Table) -> list[str]:
@@ -133,9 +153,7 @@ def _scores_of(table: _Table, leading: Sequence[str], worth: dict[str, float]) -
         more = worth[phrase]
         for seq in reversed(table.held[phrase].seqs or ()):
             scores[seq] = scores.get(seq, 0.0) + more
-    if table.is_open or not scores:
-        return scores
-    return {seq: scores[seq] for seq in holds(table.db, table.within, scores)}
+    return scores
 
 
 def _scores_among(
