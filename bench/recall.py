@@ -352,7 +352,6 @@ async def million_part(folder: Path, count: int) -> None:
         begun_s = time.perf_counter()
         await memory.recall(text(3), 10)
         row("first recall, which reads the codes", f"{time.perf_counter() - begun_s:.1f} s")
-        row("memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
         week_ns = 7 * 86_400 * 10**9
         cases: dict[str, Callable[[], Awaitable[object]]] = {
             "recall, three words": lambda: memory.recall(text(3), 10),
@@ -365,6 +364,7 @@ async def million_part(folder: Path, count: int) -> None:
         for name, case in cases.items():
             await _timed(case, 30)
             row(name, _spread(await _timed(case, 300)))
+        row("memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
 
 
 def _texts(chance: random.Random) -> Callable[[int], str]:
