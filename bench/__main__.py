@@ -10,6 +10,7 @@ ALL = (
     "templates",
     "detectors",
     "year",
+    "storm",
     "recall",
     "prefix_cache",
     "thought",
