@@ -41,6 +41,9 @@ class ScriptedServer:
     prompts: the messages of every request; schemas: what each was held to
     evaluated, prompted: tokens read anew and in all
     before: is awaited before an answer is sent, so that a test can hold it back
+    summarise: what it says where no schema holds it, which is when it is asked for a summary; `summaries` counts them
+    before_summary: like `before`, for those
+    overflows: requests that were refused since prompt and answer could be longer than the context
     broken: while set, answers break off in the middle; model: the one that is loaded, and the only one that answers
     """
 
@@ -49,8 +52,10 @@ class ScriptedServer:
         self.context_tokens = context_tokens
         self.prompts: list[Messages] = []
         self.schemas: list[dict[str, Any]] = []
-        self.evaluated = self.prompted = self.answered = 0
+        self.evaluated = self.prompted = self.answered = self.overflows = self.summaries = 0
         self.before: Callable[[], Any] | None = None
+        self.before_summary: Callable[[], Any] | None = None
+        self.summarise: Callable[[Messages], str] = lambda _: "All of it went on as it did."
         self.broken = False
         self.model = "scripted"
         self.url = ""
@@ -97,6 +102,11 @@ class ScriptedServer:
                 "code": "model_not_found",
             }
             return web.json_response({"error": gone}, status=404)
+        prompt = "".join(f"<{each['role']}>{each['content']}</>" for each in messages)
+        if tokens(prompt) + body["max_tokens"] > self.context_tokens:
+            self.overflows += 1
+            full = "The number of tokens to keep from the initial prompt is greater than the context length."
+            return web.json_response({"error": full}, status=400)
         self.prompts.append(messages)
         offered: list[str] = []
         held = body.get("response_format")
@@ -104,10 +114,12 @@ class ScriptedServer:
             self.schemas.append(held["json_schema"]["schema"])
             evidence = held["json_schema"]["schema"]["properties"]["evidence"]
             offered = evidence["items"].get("enum", [])
-        text = self.answer(messages, offered)
-        if self.before is not None:
-            await self.before()
-        prompt = "".join(f"<{each['role']}>{each['content']}</>" for each in messages)
+        wait = self.before if held else self.before_summary
+        if not held:
+            self.summaries += 1
+        text = self.answer(messages, offered) if held else self.summarise(messages)
+        if wait is not None:
+            await wait()
         same = 0
         for ours, theirs in zip(prompt, self._cache, strict=False):
             if ours != theirs:
