@@ -118,7 +118,7 @@ async def test_a_summary_by_the_model_enters_at_compaction_and_the_prefix_stays(
         assert prompt[1]["content"].startswith(f"{KNOWN}\n- The backup runs at 02:00.\n{LONG_AGO} ")
         assert compaction.summary in prompt[1]["content"]
         assert compaction.summary.startswith(f"{WORDS[0]} was corrupt")  # what began it all is still told
-    new = sum(tokens(each.shown) + tokens(each.said) for each in thoughts)
+    new = sum(tokens(each.shown) for each in thoughts)
     assert server.evaluated / new < 1.3  # also of what was read for the summaries
     assert [each.summary for each in compactions] == [each.text for each in summaries][: len(compactions)]
 

@@ -41,8 +41,9 @@ KNOWN_SHARE, SUMMARY_SHARE = 0.08, 0.05
 MAX_SUMMARY_TOKENS = 400
 """Tokens of that summary at most, however large the room is."""
 
-SUMMARY_FROM = 0.75
-"""Share of the room that is filled when the next summary is written: late, so that it tells of most that leaves."""
+SUMMARY_TURNS, SUMMARY_FREE, SUMMARY_MOST_FREE = 3, 0.05, 0.25
+"""The next summary is written when there is room left for so many turns, or for a share of the room, whichever is more,
+but never while more than the last share is free: late, so that it tells of most that leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,9 @@ class Conversation:
         """Whether the next compaction is near and no summary waits for it."""
         if self._next.summary or len(self._turns) < 2:
             return False
-        return self.room.free < (1 - SUMMARY_FROM) * self.room_tokens
+        room = self.room
+        few = max(SUMMARY_TURNS * room.turns / len(self._turns), SUMMARY_FREE * self.room_tokens)
+        return room.free < min(few, SUMMARY_MOST_FREE * self.room_tokens)
 
     @property
     def summary_tokens(self) -> int:
@@ -214,9 +217,12 @@ class Conversation:
         self._left.clear()
         self._is_saved = True
 
-    def to_summarise(self, instruction: str) -> list[tuple[Role, str]]:
-        """A prompt that goes on from what the model has read already, and asks for a summary of it."""
-        return [*self.of(self._turns, self._opening), ("user", instruction)]
+    def to_summarise(self, instruction: str) -> Layout | None:
+        """A prompt that goes on from what the model has read already, and asks for a summary of it; None: no room."""
+        tokens = self._tokens_with(instruction)
+        if tokens > self.room_tokens:
+            return None
+        return Layout((*self.of(self._turns, self._opening), ("user", instruction)), tokens)
 
     def move_to(self, *, context_tokens: int, answer_tokens: int) -> None:
         """Goes on before another model: its context is another one, and its tokens are counted anew."""

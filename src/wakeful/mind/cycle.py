@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from wakeful.actions import Toolbox
-from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
+from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line, shorten
 from wakeful.events import (
     SEVERITIES,
     ActionRequest,
@@ -40,6 +40,9 @@ PREDICTION_DUE_S = 3600.0
 
 THINK_AGAIN_S = 3600.0
 """When something that was to be thought over later is thought over."""
+
+_GIST_CHARS = 80
+"""Of what a thought was about; as much as the pilot model may write of it."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -147,7 +150,7 @@ async def think(
 
 def gist(thought: Thought) -> str:
     """The thought in one line, which stands for its turn once that has left the prompt."""
-    return f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}"
+    return f"{clock(thought.at_ns)[:5]} {thought.severity} {shorten(thought.focus, _GIST_CHARS)}"
 
 
 def raw_lines(shown: Sequence[Seen]) -> str:

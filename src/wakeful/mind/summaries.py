@@ -6,16 +6,15 @@ from collections.abc import Callable
 from wakeful.context import Conversation, as_data, extract, faults
 from wakeful.events import Compaction, Event, Summary
 from wakeful.journal import Journal
-from wakeful.lmstudio import LMStudioError
+from wakeful.lmstudio import ContextOverflow, LMStudioError
 from wakeful.mind.modes import Agenda
 from wakeful.mind.thinker import Thinker
 
 _TRIES = 2
 _CHARS_PER_TOKEN = 6  # no text that counts
 _ASKED = (
-    "No observation: the oldest thoughts leave your sight soon, and what you write now stands for them. Say in plain "
-    "words, no JSON, at most {words} words, what of all the above still matters: what happened, what became of it, "
-    "what is still open; the gravest first. Names, numbers and times as they stand above, and no others."
+    "No observation. The above leaves your sight: in plain text, no JSON, at most {words} words, say what of it still "
+    "matters, the gravest first. Names, numbers and times as they stand above, no others."
 )
 _AGAIN = " Your last answer could not be used: {wrong}."
 
@@ -101,9 +100,10 @@ class Summarising:
 
     async def _said(self, asked: str) -> str:
         """Raises LMStudioError, ContextOverflow among them where there is no room left to ask."""
-        return await self._thinker.tell(
-            self._conversation.to_summarise(asked), room_tokens=self._conversation.room_tokens
-        )
+        layout = self._conversation.to_summarise(asked)
+        if layout is None:
+            raise ContextOverflow("There is no room left to ask for a summary.")
+        return await self._thinker.tell(layout.messages, room_tokens=self._conversation.room_tokens)
 
 
 def compacted(conversation: Conversation, now_ns: int) -> list[Event]:
