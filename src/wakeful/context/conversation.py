@@ -231,9 +231,17 @@ class Conversation:
         self._known_tokens = self._room = None
         self._sent = ()  # another model has nothing of it in its cache
 
-    def lay_out(self, moment: str) -> Layout:
-        """The prompt for `moment`, after compaction where it would not fit otherwise."""
-        tokens = self._tokens_with(moment)
+    def whole(self, moment: str) -> list[tuple[Role, str]]:
+        """The prompt for `moment` with all that was said, whether it fits or not."""
+        return self._messages(moment)
+
+    def lay_out(self, moment: str, tokens: int | None = None) -> Layout:
+        """The prompt for `moment`, after compaction where it would not fit otherwise.
+
+        tokens: the model's own count of `whole(moment)`, None where it can't be asked
+        """
+        if tokens is None:
+            tokens = self._tokens_with(moment)
         left: tuple[Turn, ...] = ()
         if tokens > self.room_tokens:
             left = self._compact(moment)

@@ -168,10 +168,13 @@ async def _laid_out(
     for _ in range(_LAYOUTS):
         seen = _that_fit(cycle, conversation)
         text = write(seen)
-        layout = conversation.lay_out(text)
+        whole = conversation.whole(text)
+        tokens = await thinker.count(whole)
+        layout = conversation.lay_out(text, tokens)
         if layout.broken is not None:
             _log.warning("%s The server reads it anew from there.", layout.broken)
-        tokens = await thinker.count(layout.messages)
+        if tokens is not None and list(layout.messages) != whole:
+            tokens = await thinker.count(layout.messages)
         if tokens is None or conversation.counted(layout, tokens):
             return replace(layout, tokens=tokens or layout.tokens), seen, text
     raise ContextOverflow(

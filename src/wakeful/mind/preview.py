@@ -87,8 +87,8 @@ async def preview(
         others=batch.others,
         notes=() if thinker.facts.pilot else [*await notes(journal), offer(observed, ()).note],
     )
-    layout = conversation.lay_out(text)
-    exact = await thinker.count(layout.messages) is not None
+    counted = await thinker.count(conversation.whole(text))
+    layout, exact = conversation.lay_out(text, counted), counted is not None
     parts = await _parts(layout.messages, conversation, thinker if exact else None)
     return Preview(
         parts=parts,
