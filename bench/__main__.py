@@ -11,6 +11,7 @@ ALL = (
     "detectors",
     "year",
     "recall",
+    "year_size",
     "prefix_cache",
     "thought",
     "idle_day",
