@@ -216,7 +216,7 @@ def test_a_model_can_only_choose_what_the_journal_has() -> None:
     ]
     schema = reply_schema(["#1"], claimable=offered.names, holds=HOLDS)
     assert schema["properties"]["claim"]["properties"]["about"]["enum"] == offered.names
-    assert "claim" not in reply_schema(["#1"], short=True)["properties"]
+    assert "claim" not in reply_schema(["#1"], shown="")["properties"]
 
 
 @pytest.mark.parametrize(

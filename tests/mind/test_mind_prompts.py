@@ -28,7 +28,7 @@ def test_every_stance_tells_the_model_of_every_field(stance: str) -> None:
 
 def test_the_pilot_keeps_the_prompt_that_it_was_trained_with(tmp_path: Path) -> None:
     assert rules(pilot=True, stance="fep", file=str(tmp_path / "own.md")).version == "pilot-1"
-    assert list(reply_schema(["#1"], short=True)["properties"]) == list(Reply.__struct_fields__)
+    assert list(reply_schema(["#1"], shown="")["properties"]) == list(Reply.__struct_fields__)
 
 
 def test_a_prompt_of_the_user_has_a_version_of_its_own(tmp_path: Path) -> None:
@@ -69,9 +69,10 @@ async def test_the_pilot_is_asked_and_told_exactly_what_it_was_trained_with(tmp_
             await journal.append([line(f"FATAL {word} corrupt", f"log:/{word}")])
             await until(journal, Thought, number + 1)
         assert isinstance(mind._thinker.client, AsyncLMStudioClient)
-        for schema in server.schemas:
+        for schema, messages in zip(server.schemas, server.prompts, strict=True):
             offered = schema["properties"]["evidence"]["items"]["enum"]
-            assert msgspec.json.encode(schema) == msgspec.json.encode(reply_schema(offered, short=True))
+            wanted = reply_schema(offered, shown=messages[-1]["content"])
+            assert msgspec.json.encode(schema) == msgspec.json.encode(wanted)
         for prompt in server.prompts:
             lines = prompt[-1]["content"].splitlines()
             assert [each.split(":")[0].split(" ")[0] for each in lines if not each.startswith("#")] == [

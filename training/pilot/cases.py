@@ -7,14 +7,16 @@ from training.pilot.changes import command, container, file, source
 from training.pilot.logs import log
 from training.pilot.metrics import metrics
 from training.pilot.names import Names
+from training.pilot.watched import watched
 
 _MAKERS: dict[Callable[[Names], Case], tuple[int, int]] = {  # how often, in evaluation and in training
     log: (15, 17),
-    metrics: (9, 9),
-    container: (3, 4),
+    metrics: (9, 11),
+    container: (3, 6),
     file: (3, 4),
-    command: (2, 2),
+    command: (2, 4),
     source: (2, 2),
+    watched: (3, 6),
 }
 
 

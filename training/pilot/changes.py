@@ -1,6 +1,6 @@
 """What containers, watched files, commands and the sources themselves report."""
 
-from training.pilot.case import Case, unquoted
+from training.pilot.case import Case, reasons, unquoted
 from training.pilot.names import Names
 
 GUARDED = ("/etc", "/boot", "/usr/bin", "/usr/sbin", "/root/.ssh")
@@ -91,14 +91,9 @@ def container(names: Names) -> Case:
             ),
         ]
     )
-    reasons: tuple[str, ...] = rng.choice(
-        [(), (), ("never seen before",), (f"rare: {rng.randint(1, 9)} in {rng.randint(10, 9000)} lines",)]
-    )
-    form = "state"
-    if severity != "info" and rng.random() < 0.6:
-        reasons = (*reasons, "says warning" if "restarted" in text else "says error")
+    why, form = reasons(rng, text), "state"
     if "cpu" in text:
-        reasons, form = (f"cpu {cpu}%, usually {usual}%",), "metrics"
+        why, form = (f"cpu {cpu}%, usually {usual}%",), "metrics"
         said = f"{name} uses {cpu}% cpu, usually {usual}%, and {memory}."
     return Case(
         "containers",
@@ -110,7 +105,7 @@ def container(names: Names) -> Case:
         then,
         action,
         entity=name,
-        reasons=reasons,
+        reasons=why,
         form=form,
         kind="container",
     )
@@ -155,7 +150,7 @@ def file(names: Names) -> Case:
     then = "a program reads it anew" if guarded else "more changes follow"
     action = "" if not guarded else f"restore {path}" if verb == "deleted" else f"review {path}"
     watched = folder if rng.random() < 0.7 else "/" + folder.split("/")[1]
-    reasons: tuple[str, ...] = rng.choice(
+    why: tuple[str, ...] = rng.choice(
         [
             (),
             ("never seen before",),
@@ -172,7 +167,7 @@ def file(names: Names) -> Case:
         then,
         action,
         entity=path,
-        reasons=reasons,
+        reasons=why,
         form="change",
         kind="file",
     )
@@ -236,11 +231,9 @@ def command(names: Names) -> Case:
             ),
         ]
     )
-    reasons: tuple[str, ...] = rng.choice([(), ("never seen before",)])
-    if "(was" in text and rng.random() < 0.7:
-        reasons = (f"exit code {code}, was {was}",) if severity == "warning" else (f"exit code 0, was {code}",)
-    if severity == "warning" and rng.random() < 0.7:
-        reasons = (*reasons, "says error")
+    why = reasons(rng, text)
+    if "(was" in text:
+        why = (f"exit code {code}, was {was}" if severity == "warning" else f"exit code 0, was {code}", *why)
     return Case(
         f"command:{name}",
         text,
@@ -251,7 +244,7 @@ def command(names: Names) -> Case:
         then,
         action,
         entity=name,
-        reasons=reasons,
+        reasons=why,
         form="output",
         kind="command",
     )
@@ -301,7 +294,7 @@ def source(names: Names) -> Case:
         then,
         action,
         entity=name,
-        reasons=("never seen before", "says error") if severity == "warning" and rng.random() < 0.6 else (),
+        reasons=reasons(rng, text),
         form="state",
         kind="source",
     )

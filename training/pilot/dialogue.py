@@ -183,7 +183,7 @@ def ask_exchange(names: Names) -> Exchange:
         case = draw(names)
         at_ns += rng.randint(1, 600) * 10**9
         seq += rng.randint(1, 200)
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 or case.kind == "metrics rate":  # whose line does not show the rate
             event = _thought(case, at_ns)
         else:
             case.assessment = _UNSEEN.sub("", case.assessment)

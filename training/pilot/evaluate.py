@@ -161,7 +161,8 @@ def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Sc
         asked = trial.messages[-1][1].split("\nRemembered:")[0]
         offered = _CITED.findall(asked)
         question = trial.kind == "question"
-        schema = ask_schema(offered, short=True) if question else reply_schema(offered, short=True)
+        shown = trial.messages[-1][1]
+        schema = ask_schema(offered, shown=shown) if question else reply_schema(offered, shown=shown)
         return chat(base, trial.messages, schema)
 
     trials = list(trials)
@@ -204,7 +205,7 @@ def real_lines(base: str, score: Score) -> Score:
         user = exchange.user.split("\nRemembered:")[0].split("\nAnd more")[0]
         if "\nExpected:" not in user:
             user += "\nExpected:" + exchange.user.rsplit("\nExpected:", 1)[1]
-        text = chat(base, [("system", prompt(PILOT)), ("user", user)], reply_schema(_CITED.findall(user), short=True))
+        text = chat(base, [("system", prompt(PILOT)), ("user", user)], reply_schema(_CITED.findall(user), shown=user))
         try:
             got = msgspec.json.decode(text, type=Reply)
         except msgspec.DecodeError as error:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from training.pilot import wordings
-from training.pilot.case import Case, unquoted
+from training.pilot.case import Case, reasons, unquoted
 from training.pilot.names import Names
 
 _LEVEL = re.compile(
@@ -69,7 +69,8 @@ def log(names: Names, *, held_wording: bool | None = None) -> Case:
     else:
         pool = [each for each in _ALL[severity] if each.held_out == bool(held_wording)]
         case = _worded(names, severity, rng.choice(pool))
-    if rng.random() < 0.1 and len(case.text) <= 160:  # else its end could not be told from the other lines
+    often = 0.1 if names.held_out else 0.2
+    if rng.random() < often and len(case.text) <= 160:  # else its end could not be told from the other lines
         _in_a_block(names, case)
     return case
 
@@ -109,7 +110,7 @@ def _worded(names: Names, severity: str, wording: Wording) -> Case:
         said[2],
         said[3],
         entity=values[slot.group(1)] if slot else "",
-        reasons=_reasons(names, severity, body),
+        reasons=reasons(rng, frame.text),
         kind="log",
         held_wording=wording.held_out,
     )
@@ -141,7 +142,6 @@ def _plain(names: Names, severity: str) -> Case:
         words = f"warning of {who}", f"{who} warns: {said}.", f"more warnings of {who}", f"look at {who}"
     else:
         words = f"routine of {who}", f"{who} says: {said}.", "no warning follows", ""
-    reasons = _reasons(names, severity, level)
     return Case(
         frame.source,
         frame.text,
@@ -152,7 +152,7 @@ def _plain(names: Names, severity: str) -> Case:
         words[2],
         words[3],
         entity=who,
-        reasons=reasons,
+        reasons=reasons(rng, frame.text),
         kind="log, plain words",
     )
 
@@ -218,17 +218,6 @@ def _anything(names: Names) -> str:
     return text[0].upper() + text[1:] if rng.random() < 0.3 else text
 
 
-def _reasons(names: Names, severity: str, text: str) -> tuple[str, ...]:
-    rng = names.rng
-    low = text.lower()
-    grave = {"critical": "says error", "warning": "says warning" if "warn" in low else "says error"}.get(severity)
-    says = (grave,) if grave and rng.random() < 0.8 else ()
-    rare = (f"rare: {rng.randint(1, 9)} in {rng.randint(100, 9000)} lines",)
-    rate = (f"rate {round(rng.uniform(5, 900), 1)}/min, usually {round(rng.uniform(0, 9), 1)}/min",)
-    never = ("never seen before",)
-    return rng.choice([(*never, *says), (*never, *says), (*rare, *says), (*rate, *says), says, ()])
-
-
 def _in_a_block(names: Names, case: Case) -> None:
     """The line among others, as a burst is shown: the first reason always repeats the line that matters, as `attention` does."""
     rng = names.rng
@@ -271,8 +260,13 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
             )
         if shape < 0.72 or kernel:
             return Frame("journald", f"{tag}: {body}", program)
-        if shape < 0.77:
+        if shape < 0.75:
             return Frame("stdin", f"{tag}: {body}", program)
+        if shape < 0.78:
+            topic = "/".join(names.word(2) for _ in range(rng.randint(1, 3)))
+            return Frame(f"mqtt:{names.host()}", f"{topic}: {body}", topic)
+        if shape < 0.80:
+            return Frame(f"webhook:{names.word(2)}", f"{program}: {body}", program)
         if body.startswith('"'):
             access = f"{names.ip()} - - [{rng.randint(1, 28):02d}/{month}/{year}:{hour} +0000] {body}"
             return Frame(*rng.choice([(f"log:{path}", access, path), (f"container:{name}", access, name)]))

@@ -5,6 +5,8 @@ severity|entity|source|line, judged by the rules of the model card. `|` does not
 
 from dataclasses import dataclass
 
+from wakeful.attention.words import gravity
+
 LINES = """
 warning|203.0.113.77|log:/var/log/auth.log|Dec 10 06:55:46 LabSZ sshd[24200]: Failed password for invalid user webmaster from 203.0.113.77 port 38926 ssh2
 warning|203.0.113.77|log:/var/log/auth.log|Dec 10 06:55:48 LabSZ sshd[24206]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=203.0.113.77 user=root
@@ -73,7 +75,7 @@ REASONS = {
     "cpu 97.4%": ("cpu 97.4%, usually 12.1%",),
     "cpu 7.4%": ("disk /home 98.2%, usually 71.0%",),
 }
-"""Why the lines stood out, by how they begin; the others were `never seen before`."""
+"""Why the lines stood out, by how they begin; the others were `never seen before`, and say what the gate reads in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,11 @@ class Line:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return next((why for begin, why in REASONS.items() if self.text.startswith(begin)), ("never seen before",))
+        for begin, why in REASONS.items():
+            if self.text.startswith(begin):
+                return why
+        says = gravity(self.text)[1]
+        return ("never seen before", says) if says and self.source != "metrics" else ("never seen before",)
 
     @property
     def form(self) -> str:

@@ -69,9 +69,10 @@ def cite(seq: int) -> str:
 
 def observation_line(seq: int, observation: Observation, salience: Salience | None = None) -> str:
     """One observation: `#12 03:12:07 metrics: cpu 97.4%, … [cpu 97.4%, usually 12.1%]`."""
-    text = as_data(observation.text)
+    text = observation.text
     if observation.count > 1 and observation.form == "lines":
-        text = f"{observation.count} lines: {text}"
+        text = f"{observation.count} lines: {' | '.join(text.splitlines())}"
+    text = as_data(text)
     reasons = f" [{as_data('; '.join(salience.reasons), max_chars=200)}]" if salience and salience.reasons else ""
     return f"{cite(seq)} {clock(observation.at_ns)} {as_data(observation.source, max_chars=80)}: {text}{reasons}"
 

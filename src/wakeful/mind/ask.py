@@ -82,7 +82,7 @@ async def answer_to(
     answered = await thinker.ask(
         messages,
         AskReply,
-        ask_schema([cite(entry.seq) for entry in entries], short=thinker.facts.pilot),
+        ask_schema([cite(entry.seq) for entry in entries], shown=messages[-1][1] if thinker.facts.pilot else None),
         on_text=on_text,
     )
     offered = {entry.seq: entry for entry in entries}

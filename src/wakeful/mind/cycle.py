@@ -237,7 +237,7 @@ async def _ask(
         return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else ""
 
     if thinker.facts.pilot:
-        schema = reply_schema(citable, short=True)
+        schema = reply_schema(citable, shown=layout.messages[-1][1])
         return await thinker.ask(layout.messages, Reply, schema, check=check, on_text=on_text)
     schema = reply_schema(citable, claimable=offered.names, holds=HOLDS, call=tools.schema() if tools else None)
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 HIGH = 90.0
 """Percent, or degrees Celsius, from which a reading is named at first look, when nothing is known of its past."""
 
-_MOST = 3
 _PLAIN = {"cpu_percent": "cpu", "memory_percent": "memory", "swap_percent": "swap"}
 
 
 def reasons(values: Mapping[str, float]) -> tuple[str, ...]:
-    """Why a moment of metrics is shown at first look: what is high in it, worst first, or that nothing is.
+    """Why a moment of metrics is shown at first look: the worst of what is high in it, or that nothing is.
 
     The highest is the worst, a busy processor the least.
     """
@@ -19,7 +18,7 @@ def reasons(values: Mapping[str, float]) -> tuple[str, ...]:
         for name, value in values.items()
         if value >= HIGH and (said := _said(name, value))
     )
-    return ("first look", *(f"{said} is high" for *_, said in high[:_MOST])) if high else QUIET
+    return ("first look", f"{high[0][-1]} is high") if high else QUIET
 
 
 QUIET = ("first look", "nothing is high")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from wakeful.events import SEVERITIES, ActionType, Severity
+from wakeful.mind import wording
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -84,7 +85,7 @@ _MAX_CITATIONS = 12
 def reply_schema(
     citable: Sequence[str],
     *,
-    short: bool = False,
+    shown: str | None = None,
     claimable: Sequence[str] = (),
     holds: Sequence[str] = (),
     call: Mapping[str, Any] | None = None,
@@ -94,11 +95,21 @@ def reply_schema(
     claimable: what a claim may be about; where there is any, it is the schema of `FullReply`, whose claim can speak of
         nothing else; holds: what may be claimed of it
     call: schema of a call of a tool, None where there are no tools
-    short: for a model that may loop, texts so short that even then the object ends within the answer's tokens,
-        and shares in tenths (a grammar made of a schema knows no bounds of numbers)
-    Written out by hand, since servers differ in which keywords they obey: no `$ref`, `$schema` or `pattern`.
+    shown: for the pilot model, what it is shown now: its texts are of these words and those that it was taught, and so
+        short that even if it loops the object ends within the answer's tokens; its shares are tenths, since a grammar
+        made of a schema knows no bounds of numbers
+    Written out by hand, since servers differ in which keywords they obey: no `$ref` or `$schema`, and `pattern` for the
+    pilot alone, which our own engine serves.
     """
-    share = {"enum": [tenth / 10 for tenth in range(11)]} if short else {"type": "number", "minimum": 0, "maximum": 1}
+    share: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
+    if shown is not None:
+        share = {"enum": [tenth / 10 for tenth in range(11)]}
+
+    word = _word(shown)
+
+    def text(most_chars: int, most_words: int) -> dict[str, Any]:
+        return wording.text(word, most_words) if word else _text(most_chars)
+
     shares = {
         "type": "object",
         "properties": {"internal": share, "external": share, "memory": share},
@@ -106,21 +117,21 @@ def reply_schema(
         "additionalProperties": False,
     }
     properties: dict[str, Any] = {
-        "focus": _text(80 if short else 160),
+        "focus": text(160, 8),
         "evidence": _citations(citable),
-        "observed": _text(200 if short else 300),
-        "assessment": _text(200 if short else 300),
+        "observed": text(300, 14),
+        "assessment": text(300, 18),
         "severity": {"type": "string", "enum": list(SEVERITIES)},
-        "expected": _text(80 if short else 200),
+        "expected": text(200, 8),
         "prediction_error": share,
         "attention": shares,
         "action_needed": {"type": "boolean"},
         "action_type": {"type": "string", "enum": ["observe", "reflect", "delegate", "update_model"]},
-        "action_details": _text(80 if short else 200),
+        "action_details": text(200, 8),
         **({"call": call} if call is not None else {}),
-        "next_prediction": _text(80 if short else 200),
+        "next_prediction": text(200, 8),
         "confidence": share,
-        "self_assessment": _text(60 if short else 160),
+        "self_assessment": text(160, 8),
     }
     if claimable:
         properties["claim"] = _object(
@@ -135,9 +146,15 @@ def reply_schema(
     return _object(properties)
 
 
-def ask_schema(citable: Sequence[str], *, short: bool = False) -> dict[str, Any]:
-    """JSON Schema of `AskReply`. short: as of `reply_schema`."""
-    return _object({"answer": _text(300 if short else 800), "evidence": _citations(citable)})
+def ask_schema(citable: Sequence[str], *, shown: str | None = None) -> dict[str, Any]:
+    """JSON Schema of `AskReply`. shown: as of `reply_schema`."""
+    word = _word(shown)
+    answer = wording.text(word, 40) if word else _text(800)
+    return _object({"answer": answer, "evidence": _citations(citable)})
+
+
+def _word(shown: str | None) -> str:
+    return "" if shown is None else wording.word(wording.taught() | wording.words(shown))
 
 
 def _text(max_chars: int) -> dict[str, Any]:

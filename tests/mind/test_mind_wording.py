@@ -1,0 +1,73 @@
+"""The pilot's words: whole names that were shown, and what it was taught, in a pattern that grammars understand."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wakeful.mind.wording import taught, text, word, words
+
+SHOWN = 'Observations:\n#7 container:web-1: {"level":"error","msg":"dial tcp db.lan:5432: refused (x=/srv/a.log)"}'
+
+
+def allows(said: str, shown: str = SHOWN, most: int = 10) -> bool:
+    return re.match(text(word(taught() | words(shown)), most)["pattern"], said) is not None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "connection refused by db.lan:5432",
+        "web-1 can't reach db.lan:5432: connection refused.",
+        "check /srv/a.log",
+        "dial tcp db.lan:5432: refused (x=/srv/a.log)",
+    ],
+)
+def test_what_was_shown_or_taught_can_be_said(said: str) -> None:
+    assert allows(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["check db.lan:543", "check db.lan", "check /srv/a.lo", "connection refused by bd.lan:5432", "web-1  stays", " "],
+)
+def test_a_garbled_or_shortened_name_can_not(said: str) -> None:
+    assert not allows(said)
+
+
+def test_a_text_has_no_more_words_than_it_may() -> None:
+    assert allows("more " * 9 + "errors")
+    assert not allows("more " * 10 + "errors")
+
+
+def test_what_is_last_in_a_device_or_an_exception_is_a_name() -> None:
+    assert {"dm-24", "NullPointerException"} <= words("Device: /dev/dm-24, java.lang.NullPointerException: gone")
+
+
+def test_the_words_taught_are_words_and_no_names() -> None:
+    assert {"is", "was", "refused", "stays"} <= taught()
+    assert not [each for each in taught() if any(map(str.isdigit, each))]
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters='"\\'), min_size=1),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_pattern_allows_its_words_whatever_they_are(allowed: list[str]) -> None:
+    made = re.compile(text(word(allowed), 3)["pattern"])
+    for each in allowed:
+        assert made.match(each)
+        assert made.match(f"{each} {allowed[0]}.")
+
+
+@given(st.text(max_size=300))
+def test_any_text_makes_a_pattern_that_allows_its_own_words(shown: str) -> None:
+    there = words(shown)
+    made = re.compile(text(word(there), 4)["pattern"])
+    for each in there:
+        assert made.match(each)
