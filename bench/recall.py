@@ -1,6 +1,6 @@
 """What memory brings back: questions about a generated month, and a million memories.
 
-`python -m bench.recall [--part month|million] [--memories N]`
+`python -m bench.recall [--part month|million] [--memories N] [--keep FOLDER]`
 
 The vectors of the month are made by hashing words and parts of words, with no model: what they know is that
 `restarting` is like `restarted`, not that it is like `rebooted`. A real embedding model does better; none is used
@@ -30,7 +30,7 @@ import numpy as np
 from bench.journal import row, spread
 from wakeful.events import Event, Observation, Remembered, Salience
 from wakeful.journal import Journal, JournalIndex
-from wakeful.journal.search import Within
+from wakeful.journal.within import Within
 from wakeful.memory import Memory, Note, Recalled, Vectors, period_in
 
 QUESTIONS, DAYS = 2000, 30
@@ -317,9 +317,10 @@ class _Ready:
 
     def __init__(self, rng: np.random.Generator, centres: Any) -> None:
         self._rng, self._centres = rng, centres
+        self._queries = itertools.cycle(_rows(rng, centres, 500))
 
     async def embed(self, texts: Sequence[str], *, query: bool) -> "Sequence[array[float]]":
-        return _rows(self._rng, self._centres, len(texts))
+        return [next(self._queries)] if query else _rows(self._rng, self._centres, len(texts))
 
 
 def _rows(rng: np.random.Generator, centres: Any, count: int) -> "list[array[float]]":
@@ -338,7 +339,8 @@ async def million_part(folder: Path, count: int) -> None:
         Vectors(folder / "vectors.db") as vectors,
     ):
         memory = Memory(journal, index, vectors=vectors, embedder=ready)
-        await _fill(journal, vectors, ready, text, count)
+        if not (await journal.stats()).events:
+            await _fill(journal, vectors, ready, text, count)
         begun_s = time.perf_counter()
         await index.catch_up()
         row(f"{count:,} memories", f"{time.perf_counter() - begun_s:.0f} s to index")
@@ -350,7 +352,6 @@ async def million_part(folder: Path, count: int) -> None:
         begun_s = time.perf_counter()
         await memory.recall(text(3), 10)
         row("first recall, which reads the codes", f"{time.perf_counter() - begun_s:.1f} s")
-        row("memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
         week_ns = 7 * 86_400 * 10**9
         cases: dict[str, Callable[[], Awaitable[object]]] = {
             "recall, three words": lambda: memory.recall(text(3), 10),
@@ -363,6 +364,7 @@ async def million_part(folder: Path, count: int) -> None:
         for name, case in cases.items():
             await _timed(case, 30)
             row(name, _spread(await _timed(case, 300)))
+        row("memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
 
 
 def _texts(chance: random.Random) -> Callable[[int], str]:
@@ -433,10 +435,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", choices=("month", "million"), action="append")
     parser.add_argument("--memories", type=int, default=1_000_000)
+    parser.add_argument("--keep", type=Path, help="keep the million here, and measure it again without building it")
     asked = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
     parts: dict[str, Callable[[Path], Awaitable[None]]] = {
         "month": month_part,
-        "million": lambda folder: million_part(folder, asked.memories),
+        "million": lambda folder: million_part(asked.keep or folder, asked.memories),
     }
     for name in asked.part or list(parts):
         with tempfile.TemporaryDirectory() as folder:

@@ -2,8 +2,11 @@
 
 Everything is real but the model, which answers at once: recall by full text, layout, both commits to the disk, and the
 follower of the journal that is handed what is to be done.
+
+`python -m bench.thought [--keep FOLDER]`
 """
 
+import argparse
 import asyncio
 import json
 import random
@@ -166,8 +169,9 @@ async def measure(folder: Path) -> None:
         JournalIndex(journal, folder / "index.db") as index,
         AsyncLMStudioClient("http://127.0.0.1:1") as client,
     ):
-        for batch in history(rng):
-            await journal.append(batch)
+        if not (await journal.stats()).events:
+            for batch in history(rng):
+                await journal.append(batch)
         await index.catch_up()
         events = (await journal.stats()).events
         thinker = Instant(client, ModelFacts("m", 16_384, "LM Studio", "http://127.0.0.1:1"))
@@ -236,8 +240,11 @@ def _line(name: str, seconds: Sequence[float]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keep", type=Path, help="keep the journal here, and measure it again without building it")
+    asked = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder)))
+        asyncio.run(measure(asked.keep or Path(folder)))
 
 
 if __name__ == "__main__":

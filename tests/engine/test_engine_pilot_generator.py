@@ -47,7 +47,9 @@ def test_every_thought_obeys_the_schema_of_the_mind() -> None:
     for _ in range(120):
         exchange = thought_exchange(source, 10, 10**18, "")[0]
         asked = exchange.user.split("\nRemembered:")[0]
-        jsonschema.validate(msgspec.json.decode(exchange.reply), reply_schema(CITED.findall(asked), shown=exchange.user))
+        jsonschema.validate(
+            msgspec.json.decode(exchange.reply), reply_schema(CITED.findall(asked), shown=exchange.user)
+        )
 
 
 def test_no_share_of_the_pilot_can_leave_its_range() -> None:
@@ -64,7 +66,9 @@ def test_every_answer_obeys_the_schema_of_questions() -> None:
     source = names(8)
     for _ in range(120):
         exchange = ask_exchange(source)
-        jsonschema.validate(msgspec.json.decode(exchange.reply), ask_schema(CITED.findall(exchange.user), shown=exchange.user))
+        jsonschema.validate(
+            msgspec.json.decode(exchange.reply), ask_schema(CITED.findall(exchange.user), shown=exchange.user)
+        )
         told = msgspec.json.decode(exchange.reply, type=AskReply)
         assert bool(told.evidence) or told.answer.startswith(("Nothing", "The journal"))
 

@@ -14,6 +14,7 @@ from store_conformance import START, scored, seen, thought
 
 from wakeful.events import Entry, Observation, UnknownEvent
 from wakeful.journal import Journal, JournalClosed, JournalIndex, Tally, index, indexing, search
+from wakeful.journal.within import Within
 
 DEADLINE_S = 10.0
 
@@ -125,8 +126,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_text_is_a_query(corpus: Path, query: str) -> None:
     connection = index._open(corpus)
     try:
-        assert isinstance(search.find(connection, query, 5, search.Within()), list)
-        assert isinstance(search.find(connection, query, 5, search.Within(("thought",), 0, 9)), list)
+        assert isinstance(search.find(connection, query, 5, Within()), list)
+        assert isinstance(search.find(connection, query, 5, Within(("thought",), 0, 9)), list)
     finally:
         connection.close()
 

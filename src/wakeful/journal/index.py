@@ -17,11 +17,13 @@ from wakeful.journal import indexing, search
 from wakeful.journal.connection import make_private, statements
 from wakeful.journal.errors import JournalBusy, JournalClosed, JournalError, JournalLocked, translate, translate_os
 from wakeful.journal.lock import FileLock
+from wakeful.journal.postings import Postings
 from wakeful.journal.store import Journal
+from wakeful.journal.within import Within
 
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 """Of the index's file; one of another version is built anew."""
 
 _BATCH = 2000
@@ -58,7 +60,7 @@ class JournalIndex:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._trouble: JournalError | None = None
-        self._counted: search.Counted = {}
+        self._postings = Postings()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -135,10 +137,10 @@ class JournalIndex:
         if limit <= 0 or not search.phrases(query):
             return []
         await self.catch_up()
-        within = search.Within(kinds, since_ns, until_ns, sources, seen)
+        within = Within(kinds, since_ns, until_ns, sources, seen)
         found: list[Entry] = []
         for _ in range(_MAX_ROUNDS):
-            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within, self._counted))
+            seqs = await self._in_thread(lambda db: search.find(db, query, limit, within, self._postings))
             order = {seq: at for at, seq in enumerate(seqs)}
             found = sorted(await self._journal.get(seqs), key=lambda entry: order[entry.seq])
             dropped = order.keys() - {entry.seq for entry in found}
@@ -220,6 +222,7 @@ class JournalIndex:
                 _delete(self._path)
 
     def _drop(self) -> None:
+        self._postings.clear()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wakeful.events import Cursor, Entry, Observation, Remembered, Salience, kind_of
 from wakeful.journal import search
-from wakeful.journal.search import Within
+from wakeful.journal.within import Within, condition
 
 _MAX_BODY_CHARS = 20_000  # of one event; a block of log lines is found by its beginning
 _NEVER_FOUND = ("salience", "thought_started", "quiet")
@@ -135,45 +135,14 @@ def _beside(db: sqlite3.Connection, seq: int, count: int) -> list[int]:
     return [each for (each,) in (*reversed(before), *after)]
 
 
-def numbers(db: sqlite3.Connection, within: Within, limit: int) -> list[int] | None:
-    """The entries that are within, in order; None where they are more than `limit`."""
-    where, values = _condition(within)
-    found = db.execute(f"SELECT seq FROM entry WHERE {where} LIMIT ?", (*values, limit + 1)).fetchall()  # noqa: S608
-    return sorted(seq for (seq,) in found) if len(found) <= limit else None
-
-
-def holds(db: sqlite3.Connection, within: Within, seqs: Collection[int]) -> set[int]:
-    """Which of these entries are within."""
-    where, values = _condition(within)
-    wanted = ", ".join(map(str, map(int, seqs)))
-    return {seq for (seq,) in db.execute(f"SELECT seq FROM entry WHERE seq IN ({wanted}) AND {where}", values)}  # noqa: S608
-
-
 def most_salient(db: sqlite3.Connection, within: Within, limit: int) -> list[int]:
     """The observations that claimed most attention, strongest first."""
-    where, values = _condition(within)
+    where, values = condition(within)
     statement = (
         f"SELECT seq FROM salience JOIN entry USING (seq) WHERE {where} "  # noqa: S608
         "ORDER BY salience DESC, seq DESC LIMIT ?"
     )
     return [seq for (seq,) in db.execute(statement, (*values, limit))]
-
-
-def _condition(within: Within) -> tuple[str, list[str | int]]:
-    where, values = ["1"], list[str | int]()
-    if within.since_ns is not None:
-        where.append("at_ns >= ?")
-        values.append(within.since_ns)
-    if within.until_ns is not None:
-        where.append("at_ns < ?")
-        values.append(within.until_ns)
-    if within.kinds:
-        where.append(f"kind IN ({', '.join('?' * len(within.kinds))})")
-        values += within.kinds
-    if within.sources:
-        where.append(f"source IN (SELECT id FROM source WHERE name IN ({', '.join('?' * len(within.sources))}))")  # noqa: S608
-        values += within.sources
-    return " AND ".join(where), values
 
 
 def _source_ids(db: sqlite3.Connection, names: Collection[str]) -> dict[str, int]:

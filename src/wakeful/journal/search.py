@@ -9,51 +9,33 @@ What was chosen is ordered by the words that it holds, each counting for the log
 entries that hold the same words the shorter one comes first, then the newer one.
 """
 
+import heapq
 import math
 import re
 import sqlite3
-from collections.abc import Collection
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from wakeful.journal.postings import Holders, Postings
+from wakeful.journal.within import Within, column, condition, holds, numbers
 
 _MAX_QUERY_CHARS = 2000
 _MAX_PHRASES = 16
 _COMMON = 3000  # entries that are looked at: the rarest words choose which, as many as are in no more than these
-_COUNTED_UP_TO = 50_000  # entries that hold a word; one that is in more says next to nothing beside a rare one
 _CANDIDATES = 100
 _POOL = 2  # times as many as are wanted are looked through for the other words
 _LENGTH_SHARE = 0.1  # of an entry's length in the score: it decides between equals
-_MAX_COUNTED = 20_000
+_QUICKER = 8  # to go through so many numbers takes as long as to look one up
 
-Counted = dict[tuple[str, str], tuple[int, int]]
-"""How many entries of a table hold a phrase, and how many entries there were when that was counted."""
+FEW = 20_000
+"""Entries that are looked at one by one; where more fit, what was found is asked whether it fits."""
 
 _WORD = re.compile(r"\w", re.UNICODE)
 
 # Tables by whether they hold observations.
 SEEN, SAID = "seen", "said"
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """Where to search: kinds and sources (none: all), and the period [since_ns, until_ns).
-
-    seen: only observations, or (False) all but those; None for both
-    """
-
-    kinds: Collection[str] = ()
-    since_ns: int | None = None
-    until_ns: int | None = None
-    sources: Collection[str] = ()
-    seen: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """One full-text table, narrowed to the entries that may be found; built as SQL text of constants."""
-
-    name: str
-    source: str
-    values: tuple[str | int, ...]
 
 
 def phrases(query: str) -> list[str]:
@@ -66,137 +48,202 @@ def phrases(query: str) -> list[str]:
     return ['"' + word.replace('"', '""') + '"' for word in list(words)[:_MAX_PHRASES]]
 
 
-def find(db: sqlite3.Connection, query: str, limit: int, within: Within, counted: Counted | None = None) -> list[int]:
+def find(db: sqlite3.Connection, query: str, limit: int, within: Within, postings: Postings | None = None) -> list[int]:
     """Numbers of the entries that match best, best first; of equals the newest first.
 
-    counted: what earlier searches counted, so that it need not be counted again
+    postings: what earlier searches read, so that it need not be read again
     """
     wanted = phrases(query)
     if not wanted or limit <= 0:
         return []
     total: int = db.execute("SELECT indexed FROM place").fetchone()[0]
-    found: list[tuple[float, int]] = []
-    known = counted if counted is not None else {}
-    frequency = {
-        name: {phrase: _frequency(db, name, phrase, total, known) for phrase in wanted} for name in (SEEN, SAID)
+    known = Postings() if postings is None else postings
+    searched = dict(_tables(within))
+    held = {
+        name: {phrase: known.of(db, name, phrase, total, fresh=name in searched) for phrase in wanted}
+        for name in (SEEN, SAID)
     }
     worth = {
-        phrase: math.log1p((total + 1) / (1 + frequency[SEEN][phrase] + frequency[SAID][phrase])) for phrase in wanted
+        phrase: math.log1p((total + 1) / (1 + held[SEEN][phrase].count + held[SAID][phrase].count)) for phrase in wanted
     }
-    for table in _tables(db, within):
-        scores = _scores(db, table, frequency[table.name], worth, limit)
-        found += [(score, seq) for seq, score in scores.items()]
-    return [seq for _, seq in sorted(found, reverse=True)[:limit]]
+    found: list[tuple[float, int]] = []
+    for name, narrowed in searched.items():
+        there = sorted((each for each in wanted if held[name][each].count), key=lambda each: held[name][each].count)
+        if there:
+            table = _Table(db, name, narrowed, {phrase: held[name][phrase] for phrase in there})
+            found += [(score, seq) for seq, score in _scores(table, worth, limit).items()]
+    return _still_there(db, [seq for _, seq in sorted(found, reverse=True)], limit)
 
 
-def _tables(db: sqlite3.Connection, within: Within) -> list[_Table]:
-    names = [SEEN, SAID]
-    if within.kinds:
-        names = [SEEN] * ("observation" in within.kinds) + [SAID] * bool(set(within.kinds) - {"observation"})
-    where, values = ["1"], list[str | int]()
-    if within.since_ns is not None or within.until_ns is not None:
-        since_ns = -(2**63) if within.since_ns is None else within.since_ns
-        until_ns = 2**63 - 1 if within.until_ns is None else within.until_ns
-        period = (since_ns, until_ns)
-        first, last = db.execute(
-            "SELECT min(seq), max(seq) FROM entry WHERE at_ns >= ? AND at_ns < ?", period
-        ).fetchone()
-        if first is None:
-            return []
-        # The range of numbers narrows the search early; the times themselves decide.
-        where += ["rowid >= ?", "rowid <= ?", "entry.at_ns >= ?", "entry.at_ns < ?"]
-        values += [first, last, *period]
-    if within.kinds:
-        where.append(f"entry.kind IN ({', '.join('?' * len(within.kinds))})")
-        values += within.kinds
-    if within.sources:
-        where.append(f"entry.source IN (SELECT id FROM source WHERE name IN ({', '.join('?' * len(within.sources))}))")  # noqa: S608
-        values += within.sources
-    if within.seen is not None:
-        names = [name for name in names if (name == SEEN) == within.seen]
-    condition = " AND ".join(where)
-    # CROSS JOIN keeps SQLite from walking the entries and asking the words for each.
-    return [
-        _Table(
-            name,
-            f"FROM {name} CROSS JOIN entry ON entry.seq = {name}.rowid "
-            f"WHERE {name} MATCH ? AND {condition.replace('rowid', f'{name}.rowid')}",
-            tuple(values),
-        )
-        for name in names
-    ]
+def _tables(within: Within) -> Iterator[tuple[str, Within]]:
+    """The full-text tables that are searched, and to what each is narrowed."""
+    kinds = set(within.kinds)
+    if within.seen is not False and (not kinds or "observation" in kinds):
+        yield SEEN, replace(within, kinds=(), seen=None)
+    if within.seen is not True and (not kinds or kinds - {"observation"}):
+        yield SAID, replace(within, kinds=tuple(sorted(kinds - {"observation"})), seen=None)
 
 
-def _scores(
-    db: sqlite3.Connection, table: _Table, frequency: dict[str, int], worth: dict[str, float], limit: int
-) -> dict[int, float]:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One full-text table, what the search in it is narrowed to, and the words that are in it, the rarest first."""
+
+    db: sqlite3.Connection
+    name: str
+    within: Within
+    held: dict[str, Holders]
+
+    @property
+    def is_open(self) -> bool:
+        return self.within == Within()
+
+
+def _scores(table: _Table, worth: dict[str, float], limit: int) -> dict[int, float]:
     """Scores, higher for better, by the numbers of the entries that may be found."""
-    there = sorted((phrase for phrase, count in frequency.items() if count), key=lambda phrase: frequency[phrase])
+    # Of a kind there are thousands: to ask of what was found whether it is of that kind is quicker than to list them.
+    narrow = bool(table.within.sources) or (table.within.since_ns, table.within.until_ns) != (None, None)
+    few = numbers(table.db, table.within, FEW) if narrow else None
+    if few is not None and not few:
+        return {}
+    if few is not None:
+        leading = [phrase for phrase, holders in table.held.items() if holders.seqs is not None]
+        following: list[str] = []
+        scores = _scores_among(table, few, leading, worth)
+    else:
+        leading = _leading(table)
+        following = [phrase for phrase in list(table.held)[len(leading) :] if table.held[phrase].seqs is not None]
+        scores = _scores_of(table, leading, worth)
+    if not leading:
+        return _scores_of_common(table, few, worth, limit)
+    pool = _pool(table, scores, _POOL * max(limit, _CANDIDATES), ask=few is None and not table.is_open)
+    return _refined(table, pool, following, worth)
+
+
+def _pool(table: _Table, scores: dict[int, float], size: int, *, ask: bool) -> dict[int, float]:
+    """The best `size` by score, of equals the newest. ask: whether there are some that are not within."""
+    pairs = zip(scores.values(), scores.keys(), strict=True)
+    if not ask:
+        return {seq: score for score, seq in heapq.nlargest(size, pairs)}
+    ranked = [seq for _, seq in sorted(pairs, reverse=True)]
+    pool: list[int] = []
+    for begin in range(0, len(ranked), size):
+        some = ranked[begin : begin + size]
+        fitting = holds(table.db, table.within, some)
+        pool += [seq for seq in some if seq in fitting]
+        if len(pool) >= size:
+            break
+    return {seq: scores[seq] for seq in pool[:size]}
+
+
+def _leading(table: _Table) -> list[str]:
     leading: list[str] = []
     visited = 0
-    for phrase in there:
-        visited += frequency[phrase]
+    for phrase, holders in table.held.items():
+        visited += holders.count
         if visited > _COMMON:
             break
         leading.append(phrase)
-    if leading:
-        following = [phrase for phrase in there[len(leading) :] if frequency[phrase] <= _COUNTED_UP_TO]
-        return _scores_of_rare(db, table, leading, following, worth, max(limit, _CANDIDATES))
-    if not there:
-        return {}
-    scores = dict.fromkeys(_newest(db, table, " AND ".join(there), limit), sum(worth[each] for each in there))
+    return leading
+
+
+def _scores_of(table: _Table, leading: Sequence[str], worth: dict[str, float]) -> dict[int, float]:
+    """The score of every entry that holds a leading word, by those words alone."""
+    scores: dict[int, float] = {}
+    for phrase in leading:
+        more = worth[phrase]
+        for seq in reversed(table.held[phrase].seqs or ()):
+            scores[seq] = scores.get(seq, 0.0) + more
+    return scores
+
+
+def _scores_among(
+    table: _Table, few: Sequence[int], leading: Sequence[str], worth: dict[str, float]
+) -> dict[int, float]:
+    """The same among these entries only."""
+    scores: dict[int, float] = {}
+    among = set(few)
+    for phrase in leading:
+        holders, more = table.held[phrase], worth[phrase]
+        seqs = holders.seqs or array("q")
+        near = seqs[bisect_left(seqs, few[0]) : bisect_right(seqs, few[-1])]
+        if len(near) > _QUICKER * len(few):
+            hits = [seq for seq in few if holders.hold(seq)]
+        else:
+            hits = among.intersection(near)
+        for seq in hits:
+            scores[seq] = scores.get(seq, 0.0) + more
+    return scores
+
+
+def _refined(
+    table: _Table, pool: dict[int, float], following: Sequence[str], worth: dict[str, float]
+) -> dict[int, float]:
+    """Scores with the other words and the length counted too."""
+    wanted = ", ".join(map(str, pool))
+    told = f"SELECT group_concat(id), group_concat(hex(sz)) FROM {table.name}_docsize WHERE id IN ({wanted})"  # noqa: S608
+    ids, sizes = table.db.execute(told).fetchone()  # in one row, as in `column`
+    scores = {
+        int(seq): pool[int(seq)] + _LENGTH_SHARE / (1 + _varint(bytes.fromhex(size)))
+        for seq, size in zip((ids or "").split(","), (sizes or "").split(","), strict=True)
+        if seq
+    }
+    for phrase in following:
+        holders, more = table.held[phrase], worth[phrase]
+        for seq in scores:
+            if holders.hold(seq):
+                scores[seq] += more
+    return scores
+
+
+def _scores_of_common(
+    table: _Table, few: Sequence[int] | None, worth: dict[str, float], limit: int
+) -> dict[int, float]:
+    """The newest entries that hold all words, then the newest that hold any."""
+    there = list(table.held)
+    scores = dict.fromkeys(_newest(table, few, " AND ".join(there), limit), sum(worth[each] for each in there))
     if len(scores) < limit and len(there) > 1:
-        for seq in _newest(db, table, " OR ".join(there), limit):
+        for seq in _newest(table, few, " OR ".join(there), limit):
             scores.setdefault(seq, min(worth[each] for each in there))
     return scores
 
 
-def _scores_of_rare(
-    db: sqlite3.Connection,
-    table: _Table,
-    leading: list[str],
-    following: list[str],
-    worth: dict[str, float],
-    limit: int,
-) -> dict[int, float]:
-    scores: dict[int, float] = {}
-    # Without a condition the entries need not be asked one by one; those that were dropped are left out afterwards.
-    source = table.source if table.values else f"FROM {table.name} WHERE {table.name} MATCH ?"
-    for phrase in leading:
-        for (seq,) in db.execute(f"SELECT {table.name}.rowid {source}", (phrase, *table.values)):
-            scores[seq] = scores.get(seq, 0.0) + worth[phrase]
-    pool = sorted(scores, key=lambda seq: (scores[seq], seq), reverse=True)[: _POOL * limit]
-    there = db.execute(f"SELECT seq FROM entry WHERE seq IN ({', '.join(map(str, pool))})")  # noqa: S608
-    scores = {seq: scores[seq] for (seq,) in there}
-    wanted = ", ".join(map(str, scores))
-    any_leading = " OR ".join(leading)
-    for phrase in following:
-        match = f"{phrase} AND ({any_leading})"  # quick: the rare words lead
-        for (seq,) in db.execute(f"SELECT rowid FROM {table.name} WHERE {table.name} MATCH ?", (match,)):  # noqa: S608
-            if seq in scores:
-                scores[seq] += worth[phrase]
-    sizes = db.execute(f"SELECT id, sz FROM {table.name}_docsize WHERE id IN ({wanted})")  # noqa: S608
-    for seq, size in sizes:
-        scores[seq] += _LENGTH_SHARE / (1 + _varint(size))
-    return scores
+def _newest(table: _Table, few: Sequence[int] | None, match: str, limit: int) -> list[int]:
+    """Numbers of the newest entries that match. few: all entries that may be found, None where they are many."""
+    name = table.name
+    if few is not None:
+        first, last, values = few[0], few[-1], list[str | int]()
+        fits = f"+rowid IN ({', '.join(map(str, few))})"  # without `+` SQLite would ask for each whether it matches
+    else:
+        first, last = _range(table)
+        where, values = condition(table.within)
+        fits = f"EXISTS (SELECT 1 FROM entry WHERE seq = {name}.rowid AND {where})"  # noqa: S608
+    return column(
+        table.db,
+        f"SELECT rowid FROM {name} WHERE {name} MATCH ? AND rowid >= ? AND rowid <= ? AND {fits} "  # noqa: S608
+        "ORDER BY rowid DESC LIMIT ?",
+        (match, first, last, *values, limit),
+    )
 
 
-def _newest(db: sqlite3.Connection, table: _Table, match: str, limit: int) -> list[int]:
-    statement = f"SELECT {table.name}.rowid {table.source} ORDER BY {table.name}.rowid DESC LIMIT ?"
-    return [seq for (seq,) in db.execute(statement, (match, *table.values, limit))]
+def _range(table: _Table) -> tuple[int, int]:
+    """The first and last number of what happened in the period; in between there may be others."""
+    period = Within(since_ns=table.within.since_ns, until_ns=table.within.until_ns)
+    if period == Within():
+        return 0, 2**63 - 1
+    where, values = condition(period)
+    return table.db.execute(f"SELECT min(seq), max(seq) FROM entry WHERE {where}", values).fetchone()  # noqa: S608
 
 
-def _frequency(db: sqlite3.Connection, name: str, phrase: str, total: int, counted: Counted) -> int:
-    """In how many entries a phrase is, counted up to a bound; a count is good until there are a tenth more."""
-    known = counted.get((name, phrase))
-    if known is not None and known[1] <= total <= 1.1 * known[1]:
-        return known[0]
-    statement = f"SELECT count(*) FROM (SELECT 1 FROM {name} WHERE {name} MATCH ? LIMIT ?)"  # noqa: S608
-    count = int(db.execute(statement, (phrase, _COUNTED_UP_TO + 1)).fetchone()[0])
-    if len(counted) >= _MAX_COUNTED:
-        counted.clear()
-    counted[name, phrase] = count, total
-    return count
+def _still_there(db: sqlite3.Connection, ranked: Sequence[int], limit: int) -> list[int]:
+    """The first `limit` of these entries, without those that were dropped from the journal."""
+    found: list[int] = []
+    for begin in range(0, len(ranked), limit):
+        some = ranked[begin : begin + limit]
+        there = set(column(db, f"SELECT seq FROM entry WHERE seq IN ({', '.join(map(str, some))})", ()))  # noqa: S608
+        found += [seq for seq in some if seq in there]
+        if len(found) >= limit:
+            break
+    return found[:limit]
 
 
 def _varint(data: bytes) -> int:

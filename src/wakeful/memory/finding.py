@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from wakeful.events import Entry, Observation
 from wakeful.journal import Journal, JournalError, JournalIndex, indexing
-from wakeful.journal.search import Within
+from wakeful.journal.indexing import Mark, marks
+from wakeful.journal.search import FEW
+from wakeful.journal.within import Within, holds, numbers
 from wakeful.lmstudio import LMStudioError
 from wakeful.memory.follow import Follower
 from wakeful.memory.fusion import Fused, fuse, importance
@@ -16,18 +18,19 @@ from wakeful.memory.words import query_of
 NOTABLE_KINDS = ("memory", "thought", "notification", "set_aside", "health", "question", "answer")
 """What is told of a period when no words are asked for, besides what was salient."""
 
-_FILTERED = 20_000  # entries that are compared one by one; where more fit, all are searched and the rest is left out
 _QUERY_S = 3.0
+_UNMARKED = Mark()
 _WORDS, _SAID, _MEANING, _NOTABLE, _SALIENT = "full text", "said", "vectors", "importance", "salience"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry that might answer, its place in the rankings, and why."""
+    """An entry that might answer, its place in the rankings, why, and what else is known of it."""
 
     entry: Entry
     fused: Fused
     reasons: tuple[str, ...]
+    mark: Mark
 
 
 class Finder:
@@ -48,7 +51,10 @@ class Finder:
         )
         entries = {entry.seq: entry for entry in (*by_words, *said)}
         cosines = dict(by_meaning)
-        entries |= {entry.seq: entry for entry in await self._journal.get(cosines.keys() - entries.keys())}
+        near, marked = await asyncio.gather(
+            self._journal.get(cosines.keys() - entries.keys()), self._marks(entries.keys() | cosines.keys())
+        )
+        entries |= {entry.seq: entry for entry in near}
         if self._follower is not None and (dropped := cosines.keys() - entries.keys()):
             await self._follower.vectors.forget(dropped)  # by retention, since they were embedded
         rankings = {
@@ -56,7 +62,10 @@ class Finder:
             _SAID: [entry.seq for entry in said],
             _MEANING: [seq for seq, _ in by_meaning if seq in entries],
         }
-        return _found(entries, rankings, without, cosines)
+        return _found(entries, rankings, without, cosines, marked)
+
+    async def _marks(self, seqs: Collection[int]) -> dict[int, Mark]:
+        return await self._index.look_up(lambda db: marks(db, seqs), fresh=False) if seqs else {}
 
     async def _by_words(self, words: str, within: Within, limit: int) -> tuple[list[Entry], list[Entry]]:
         """What matches the words; and, where observations are among that, what was said in a ranking of its own.
@@ -99,11 +108,11 @@ class Finder:
         model, vectors = follower.embedder.model, follower.vectors
         if within == Within():
             return await vectors.search(model, vector, limit)
-        few = await self._index.look_up(lambda db: indexing.numbers(db, within, _FILTERED))
+        few = await self._index.look_up(lambda db: numbers(db, within, FEW))
         if few is not None:
             return await vectors.search(model, vector, limit, only=few)
         found = await vectors.search(model, vector, 4 * limit)
-        fitting = await self._index.look_up(lambda db: indexing.holds(db, within, [seq for seq, _ in found]))
+        fitting = await self._index.look_up(lambda db: holds(db, within, [seq for seq, _ in found]))
         return [(seq, cosine) for seq, cosine in found if seq in fitting][:limit]
 
     async def _notable(self, within: Within, limit: int, without: Collection[int]) -> list[Found]:
@@ -119,11 +128,15 @@ class Finder:
         ranking = sorted(said, key=lambda entry: (-importance(entry), -entry.event.at_ns))
         entries = {entry.seq: entry for entry in said} | strongest
         rankings = {_NOTABLE: [entry.seq for entry in ranking], _SALIENT: [seq for seq in seqs if seq in strongest]}
-        return _found(entries, rankings, without, {})
+        return _found(entries, rankings, without, {}, await self._marks(entries.keys()))
 
 
 def _found(
-    entries: dict[int, Entry], rankings: dict[str, list[int]], without: Collection[int], cosines: dict[int, float]
+    entries: dict[int, Entry],
+    rankings: dict[str, list[int]],
+    without: Collection[int],
+    cosines: dict[int, float],
+    marked: dict[int, Mark],
 ) -> list[Found]:
     found: list[Found] = []
     for seq, fused in fuse(rankings).items():
@@ -132,5 +145,5 @@ def _found(
         reasons = [f"{name} #{rank}" for name, rank in fused.ranks.items()]
         if seq in cosines:
             reasons[-1] += f" (cosine {cosines[seq]:.2f})"
-        found.append(Found(entries[seq], fused, tuple(reasons)))
+        found.append(Found(entries[seq], fused, tuple(reasons), marked.get(seq, _UNMARKED)))
     return found

@@ -13,7 +13,7 @@ import msgspec
 
 from wakeful.events import Entry, MemoryForm, Provenance, Remembered
 from wakeful.journal import Journal, JournalIndex, indexing
-from wakeful.journal.search import Within
+from wakeful.journal.within import Within
 from wakeful.memory.embedding import Embedder
 from wakeful.memory.finding import Finder, Found
 from wakeful.memory.follow import Follower
@@ -193,27 +193,8 @@ class Memory:
         else:
             found = await self._finder.find(query, within, limit, without)
         near = (named.since_ns or 0, named.until_ns or 2**63) if named is not None else None
-        recalled = _folded(await self._weighed(found, now_ns, near), k)
+        recalled = _folded(_weighed(found, now_ns, near), k)
         return await self._with_neighbours(recalled, neighbours) if neighbours > 0 and recalled else recalled
-
-    async def _weighed(self, found: Sequence[Found], now_ns: int, near: tuple[int, int] | None) -> list[Recalled]:
-        seqs = [each.entry.seq for each in found]
-        marks = await self.index.look_up(lambda db: indexing.marks(db, seqs), fresh=False) if seqs else {}
-        recalled: list[Recalled] = []
-        for each in found:
-            mark = marks.get(each.entry.seq, indexing.Mark())
-            old = bool(mark.superseded_by)
-            score = each.fused.score * weight(each.entry, now_ns=now_ns, salience=mark.salience, superseded=old)
-            reasons = list(each.reasons)
-            if near is not None and near[0] <= each.entry.event.at_ns < near[1]:
-                score *= _NAMED
-                reasons.append("in the time that is named")
-            if mark.salience:
-                reasons.append(f"salience {mark.salience:.2f}")
-            if old:
-                reasons.append(f"superseded by #{mark.superseded_by}")
-            recalled.append(Recalled(each.entry, score, tuple(reasons)))
-        return sorted(recalled, key=lambda each: (-each.score, -each.id))
 
     async def _with_neighbours(self, recalled: Sequence[Recalled], count: int) -> list[Recalled]:
         ids = [each.id for each in recalled]
@@ -252,6 +233,24 @@ def _remembered(note: Note, now_ns: int) -> Remembered:
         evidence=note.evidence,
         provenance=note.provenance,
     )
+
+
+def _weighed(found: Sequence[Found], now_ns: int, near: tuple[int, int] | None) -> list[Recalled]:
+    recalled: list[Recalled] = []
+    for each in found:
+        mark = each.mark
+        old = bool(mark.superseded_by)
+        score = each.fused.score * weight(each.entry, now_ns=now_ns, salience=mark.salience, superseded=old)
+        reasons = list(each.reasons)
+        if near is not None and near[0] <= each.entry.event.at_ns < near[1]:
+            score *= _NAMED
+            reasons.append("in the time that is named")
+        if mark.salience:
+            reasons.append(f"salience {mark.salience:.2f}")
+        if old:
+            reasons.append(f"superseded by #{mark.superseded_by}")
+        recalled.append(Recalled(each.entry, score, tuple(reasons)))
+    return sorted(recalled, key=lambda each: (-each.score, -each.id))
 
 
 def _folded(recalled: Sequence[Recalled], k: int) -> list[Recalled]:

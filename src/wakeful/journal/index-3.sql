@@ -22,6 +22,8 @@ CREATE TABLE entry (
 ) STRICT;
 CREATE INDEX entry_by_time ON entry (at_ns, seq);
 CREATE INDEX entry_by_source ON entry (source, seq);
+-- What was said is little beside what was seen, and is asked for by its kind.
+CREATE INDEX entry_by_kind ON entry (kind, at_ns, seq) WHERE kind <> 'observation';
 
 -- How strongly an observation claimed attention, where it did.
 CREATE TABLE salience (
