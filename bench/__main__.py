@@ -10,6 +10,7 @@ ALL = (
     "templates",
     "detectors",
     "year",
+    "storm",
     "recall",
     "year_size",
     "prefix_cache",

@@ -250,7 +250,7 @@ def test_a_block_of_fifty_thousand_lines_is_one_observation_and_remembers_little
     salience = attention.update(9, line("\n".join(lines), 400, count=50_000))
     assert attention.wakes(salience)
     assert salience.reasons[0].startswith("most surprising of 50000 lines: kernel: EXT4-fs error")
-    assert len(attention.dump()) < 20_000
+    assert len(attention.dump()) < 25_000
 
 
 def test_what_is_remembered_is_bounded() -> None:

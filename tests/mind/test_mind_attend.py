@@ -1,11 +1,14 @@
 """Attending on a real journal: canaries, silence, and what came of wakings."""
 
 import asyncio
+import itertools
 from pathlib import Path
+
+import pytest
 
 from wakeful.attention import CANARY, AttentionSettings
 from wakeful.context import Seen
-from wakeful.events import Cursor, Feedback, Health, Observation
+from wakeful.events import Cursor, Feedback, Health, Observation, Salience
 from wakeful.journal import Journal
 from wakeful.mind.attend import Attending
 
@@ -59,3 +62,34 @@ async def test_a_silence_becomes_an_observation_and_feedback_moves_precision(tmp
                 await asyncio.sleep(0.01)
         running.cancel()
         await asyncio.wait([running])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+async def test_what_claims_attention_is_journaled_once_though_scoring_is_broken_off(tmp_path: Path, steps: int) -> None:
+    alarms = [f"panic: {''.join(pair)} is corrupt" for pair in itertools.product("ghijklmnop", repeat=3)]
+    async with await Journal.open(tmp_path / "journal.db") as journal:
+        attending = Attending(journal, AttentionSettings(), lambda seen, cursor: None)
+        await journal.append([line(n, f"log:{n}", alarm) for n, alarm in enumerate(alarms[:950])])
+        running = asyncio.create_task(attending.run())
+        async with asyncio.timeout(WITHIN_S):
+            while not attending.counts()[0]:
+                await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        broken_off = attending.counts()[0]
+        await attending.save()
+        again = Attending(journal, AttentionSettings(), lambda seen, cursor: None)
+        await again.restore()
+        running = asyncio.create_task(again.run())
+        async with asyncio.timeout(WITHIN_S):
+            while again.counts()[0] < 950 or len(await journal.read(kinds=("salience",))) < 950:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+        scored = [
+            entry.event.about for entry in await journal.read(kinds=("salience",)) if isinstance(entry.event, Salience)
+        ]
+    assert 100 <= broken_off < 950
+    assert sorted(scored) == list(range(1, 951))

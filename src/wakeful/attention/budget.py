@@ -49,6 +49,7 @@ class WakeBudget:
         self._size = max(self._per_hour, _MIN_BURST)
         self._full_threshold = min(settings.threshold, settings.critical)
         self._other_limits = settings.tokens_per_hour > 0 or settings.busy_share > 0
+        self._full = not self._other_limits and settings.share <= 0.0
         self.state = spent or Spent()
 
     def thoughts_left(self, at_ns: int) -> float:
@@ -58,8 +59,15 @@ class WakeBudget:
 
     def threshold(self, at_ns: int) -> float:
         """Salience that is needed to wake now, in [0, 1]; above 1 when nothing may any more."""
-        self._refill(at_ns)
         state, settings = self.state, self._settings
+        if self._full and not state.thoughts and not state.critical:  # most of the time; nothing is to be refilled
+            at_s = at_ns / 1e9
+            if at_s > state.at_s:
+                state.at_s = at_s
+                if at_s > state.latest_s:
+                    state.latest_s = at_s
+                return self._full_threshold
+        self._refill(at_ns)
         if settings.share > 0.0:
             return self._steered()
         if not state.thoughts and not self._other_limits:

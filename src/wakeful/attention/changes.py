@@ -66,7 +66,9 @@ class Changes(msgspec.Struct, array_like=True, gc=False):
 
         moved: whether its value differs from the last one. What changes slowly is looked at in turns.
         """
-        part = min(nats, _MOST)
+        part = nats
+        if part > _MOST:  # a third of the cost of `min`, as below and elsewhere
+            part = _MOST
         side = part if above else -part
         self.fast = fast = self.fast + _FAST * (side - self.fast)
         self.slow = slow = self.slow + _SLOW * (side - self.slow)

@@ -26,12 +26,14 @@ _MEDIAN_TO_DEVIATION = 1.183 * _MEAN_TO_DEVIATION  # median absolute error to st
 _FORGET = 0.998  # of what the two lags were learnt from, each time
 _EVERY, _OFTEN_UNTIL = 4, 500  # samples between two lessons of what changes slowly, and until when there is one each
 _BLOCK = 16  # samples, after which what changes very slowly is looked at again
+_LONGEST_FADES = 0.1  # of the longest usual interval, a day
 _SEASON_AFTER = 20  # samples after which the usual interval is known well enough
 _GAP, _LONGEST_GAP = 2.5, 100.0  # usual intervals
 _TRUSTED = 0.01  # trust below which an expert's view changes nothing
 _FAR = 1e6  # of 1 + z²/4, from where on all errors are alike
 _TINY = 1e-13
 _MOST_NATS = 30.0
+_NAN = math.nan
 
 Foreseen = tuple[float, bool, float, float, float]
 """What the experts together make of a value: nats of the tail on its side, both sides counted; whether that is the
@@ -54,6 +56,7 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
     lags: two coefficients, and the three numbers of their covariance
     scales, trust: by expert, typical error as a standard deviation, and share
     early: the first samples
+    longest_s: the longest usual time between two lately, so that the end of a burst is no silence
     """
 
     n: int = 0
@@ -74,6 +77,7 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
     early: list[float] = msgspec.field(default_factory=list[float])
     day: Season | None = None
     week: Season | None = None
+    longest_s: float = 0.0
 
     def update(self, value: float, at_s: float) -> Foreseen:
         """Judges a finite value, |value| <= 1e100, by those before it, then learns from it."""
@@ -86,8 +90,10 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
         interval_s = self.interval_s
         steps = since_s / interval_s if interval_s > 0.0 else 1.0
         if since_s > 0.0:
-            most_s = 10.0 * interval_s or since_s
-            self.interval_s += (0.02 if n > 49 else 1.0 / n) * ((min(since_s, most_s)) - interval_s)
+            near_s = since_s
+            if since_s > 10.0 * interval_s > 0.0:
+                near_s = 10.0 * interval_s
+            self.interval_s = interval_s + (0.02 if n > 49 else 1.0 / n) * (near_s - interval_s)
         level, slow, last = self.level, self.slow, self.last
         carried = level + self.trend * (steps if 0.0 <= steps < _GAP else _GAP)
         one, two = last - slow, self.before - slow
@@ -95,24 +101,25 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
         lagged = slow + lags[0] * one + lags[1] * two
         off = 0.0
         day, week = self.day, self.week
-        views: tuple[float, ...] = (last, carried, slow, lagged)
+        views: tuple[float, ...] = ()
         in_day = in_week = 0
-        today = this_week = math.nan
+        today = this_week = _NAN
         if day is not None and week is not None:
             in_day = int(at_s % DAY_S * day.per_s)
             today = day.usual[in_day] + day.shift
             in_week = int(at_s % WEEK_S * week.per_s)
             this_week = week.usual[in_week] + week.shift
             if today == today:
-                views = (last, carried, slow, lagged, today)
                 if this_week == this_week:
                     views = (last, carried, slow, lagged, today, this_week)
+                else:
+                    views = (last, carried, slow, lagged, today)
                 if at_s > day.known_s:
                     off = day.off(value, today)
         elif n == _SEASON_AFTER:
             self.day = Season.of(DAY_S, self.interval_s, slow, at_s)
             self.week = Season.of(WEEK_S, self.interval_s, slow, at_s)
-        nats, above, centre, width, errors = self._weigh(value, views, steps)
+        nats, above, centre, width, errors = self._weigh(value, views or (last, carried, slow, lagged), steps)
         error = errors[1]
         self.level = carried + (_LEVEL if n > 20 else 1.0 / n) * error
         self.trend = 0.999 * self.trend + _TREND * error
@@ -133,6 +140,8 @@ class Forecast(msgspec.Struct, array_like=True, gc=False):
             self.grain *= 1.0 + 0.001 * _BLOCK
             self.least = max(self.grain / 2.0, abs(slow) * 1e-6, 1e-12)
             self.earlier, self.then = self.then, level
+            faded_s = self.longest_s * (1.0 - _LONGEST_FADES * _BLOCK * interval_s / DAY_S)
+            self.longest_s = max(faded_s, interval_s)
         self.before, self.last = last, value
         return nats, above, centre, width, off
 

@@ -42,6 +42,7 @@ _REFRACTORY_S, _REFRACTORY_RISE = 60.0, 0.1
 _HOUR_S, _KEPT_BACK = 3600.0, 2.0  # thoughts left below which the last one is kept for a source that was quiet
 _FAILED_NATS, _RECOVERED_NATS = 6.5, 2.0
 _NOT_GRAVE = (0.0, "")
+_HALF_SQUARED = HALF_NATS * HALF_NATS
 _PRIORITY = {  # of syslog: emerg, alert, crit, err, warning
     "0": (8.0, "says error"),
     "1": (8.0, "says error"),
@@ -61,6 +62,7 @@ class Attention:
 
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
+        self._steers = self._settings.share > 0.0
         self._interests = Interests(self._settings.interests)
         self._use(State())
 
@@ -97,46 +99,50 @@ class Attention:
         if not 0.0 <= at_s - state.at_ns / 1e9 < DEAF_S:
             state.awake_s = at_s
         if observation.form == "metrics":
-            nats, reasons = self._numbers(observation)
+            nats, reasons = self._numbers(observation, at_s)
         elif observation.source == SILENCE:
             nats, reasons = silence(observation)
         else:
             nats, reasons = self._words(observation)
-        if nats > 0.0 and (interest := self._interests.about(observation)):
+        if nats > 0.0 and self._interests.any and (interest := self._interests.about(observation)):
             nats, reasons = raised(nats), (*reasons[: _MAX_REASONS - 1], f"you asked about {interest}")
         records, source = state.records, observation.source
         record = records.pop(source, None) or Record()
         records[source] = record
-        record.rhythm.came(at_s)
+        record.rhythm.came(at_s, state.awake_s)
         if len(records) > MAX_SPEAKERS:
             del records[next(iter(records))]
-        return self._weighed(seq, observation, record, (nats, reasons))
+        return self._weighed(seq, observation, record, nats, reasons)
 
-    def _weighed(self, seq: int, observation: Observation, record: Record, scored: Scored) -> Salience:
+    def _weighed(
+        self, seq: int, observation: Observation, record: Record, nats: float, reasons: tuple[str, ...]
+    ) -> Salience:
         """A surprise as a claim on attention, with all that is counted."""
-        state, (nats, reasons) = self._state, scored
+        state = self._state
         precision = record.precision
         if nats >= CRITICAL_NATS and precision < CRITICAL_PRECISION:
             precision = CRITICAL_PRECISION
-        squared = (precision * nats) ** 2
-        salience = _rounded(squared / (squared + HALF_NATS * HALF_NATS))
-        threshold = self.budget.threshold(observation.at_ns)
+        weighted = precision * nats
+        squared = weighted * weighted
+        salience = int(squared / (squared + _HALF_SQUARED) * 1e4 + 0.5) / 1e4  # a third of the cost of `round`
+        at_ns = observation.at_ns
+        threshold = self.budget.threshold(at_ns)
         habituated = salience < HABITUATED_BELOW
         record.learn(nats, habituated=habituated)
         state.observed += 1
         state.habituated += habituated
-        state.at_ns = observation.at_ns
-        if self._settings.share > 0.0:
+        state.at_ns = at_ns
+        if self._steers:
             self.budget.steer(salience)
         return Salience(
-            at_ns=observation.at_ns,
+            at_ns=at_ns,
             about=seq,
             source=observation.source,
-            surprise_nats=_rounded(nats),
-            precision=_rounded(precision),
+            surprise_nats=int(nats * 1e4 + 0.5) / 1e4,
+            precision=int(precision * 1e4 + 0.5) / 1e4,
             salience=salience,
-            threshold=_rounded(threshold),
-            reasons=reasons[:_MAX_REASONS],
+            threshold=int(threshold * 1e4 + 0.5) / 1e4,
+            reasons=reasons[:_MAX_REASONS] if reasons else reasons,
         )
 
     def wakes(self, salience: Salience) -> bool:
@@ -217,11 +223,10 @@ class Attention:
             reasons=reasons[:_MAX_REASONS],
         )
 
-    def _numbers(self, observation: Observation) -> Scored:
+    def _numbers(self, observation: Observation, at_s: float) -> Scored:
         """Several metrics of one subject are judged together: one cause is one surprise."""
         series = self._series(f"{observation.source}\0{observation.subject}")
         metrics = series.metrics
-        at_s = observation.at_ns / 1e9
         told: list[tuple[float, str]] = []
         surprise = end = faint = 0.0
         for name, value in observation.values.items():
@@ -238,7 +243,9 @@ class Attention:
                 nats = min(nats - math.log(min(len(observation.values), _MOST_CHANCES)), judged.matters)
                 surprise, end = max(surprise, nats), max(end, end_nats)
                 told.append((max(nats, end_nats), _why(name, value, judged, at_s)))
-        faint = min(_FAINT * faint, _MOST_FAINT)  # no news, but it ranks what is left when thoughts are left over
+        faint *= _FAINT  # no news, but it ranks what is left when thoughts are left over
+        if faint > _MOST_FAINT:
+            faint = _MOST_FAINT
         if not told:
             return faint, ()
         told.sort(reverse=True)
@@ -272,6 +279,7 @@ class Attention:
 
     def _words(self, observation: Observation) -> Scored:
         speaker = self._speaker(observation.source)
+        speaker.awake_s = self._state.awake_s
         at_s = observation.at_ns / 1e9
         before = len(speaker.shapes)
         if observation.form == "change":

@@ -18,11 +18,11 @@ class Interests:
         self._stems = {stem(word): word for word in words if word.strip()}
         found = "|".join(re.escape(each) for each in sorted(self._stems, key=len, reverse=True))
         self._pattern = re.compile(found, re.IGNORECASE) if found else _NOTHING
-        self._any = bool(found)
+        self.any = bool(found)
 
     def about(self, observation: Observation) -> str:
         """The interest that an observation has to do with, as the user wrote it; "" for none."""
-        if not self._any:
+        if not self.any:
             return ""
         for text in (observation.text, observation.subject, observation.source, *observation.values):
             if found := self._pattern.search(text):

@@ -57,23 +57,30 @@ def _metrics(state: State) -> Iterator[Silence]:
         source, _, subject = key.partition("\0")
         newest_s = max((metric.forecast.at_s for metric in series.metrics.values()), default=0.0)
         for name, metric in series.metrics.items():
-            interval_s = metric.forecast.interval_s
-            missed = (newest_s - metric.forecast.at_s) / interval_s if interval_s > 0 else 0.0
-            if missed >= _METRIC_MISSED and metric.forecast.n >= _METRIC_FROM and name not in series.missing:
+            at_s, usual_s = metric.forecast.at_s, max(metric.forecast.interval_s, metric.forecast.longest_s)
+            rhythm = series.rhythms.get(name)
+            if rhythm is not None and at_s > rhythm.last_s:
+                rhythm.came(at_s, state.awake_s)
+            missed = (newest_s - at_s) / usual_s if usual_s > 0 else 0.0
+            if missed < 1.0:
+                if name in series.missing:
+                    series.missing.remove(name)
+            elif missed >= _METRIC_MISSED and metric.forecast.n >= _METRIC_FROM and name not in series.missing:
+                if rhythm is None:  # from now on its hours are learnt
+                    series.rhythms[name] = Rhythm(last_s=at_s)
+                elif rhythm.lulls is not None and rhythm.silence(newest_s, state.awake_s) < SILENT_NATS:
+                    continue
                 series.missing.append(name)
                 label = kind_of(name).label.format(name.partition(":")[2]).strip()
                 what = f"{label} of {subject}" if subject else label
-                yield Silence(source, what, SILENT_NATS, newest_s - metric.forecast.at_s, interval_s)
-            elif missed < 1.0 and name in series.missing:
-                series.missing.remove(name)
+                yield Silence(source, what, SILENT_NATS, newest_s - at_s, usual_s)
 
 
 def _told(rhythm: Rhythm, state: State, now_s: float) -> float:
     """Nats of a silence that is to be told now, 0 for none."""
     if rhythm.told or now_s - state.awake_s < rhythm.gap_s:
         return 0.0
-    deaf_s = max(0.0, state.awake_s - rhythm.last_s)
-    nats = rhythm.silence(now_s - deaf_s)
+    nats = rhythm.silence(now_s, state.awake_s)
     if nats < SILENT_NATS:
         return 0.0
     rhythm.told = True

@@ -50,8 +50,9 @@ class Tail(msgspec.Struct, array_like=True, gc=False):
             return self._beyond(size, size - edge)
         if self.stay:
             self.stay = 0
-        lower = edge - step * _DOWN
-        self.edge = max(_EDGE_LEAST, lower)
+        self.edge = lower = edge - step * _DOWN
+        if lower < _EDGE_LEAST:
+            self.edge = _EDGE_LEAST
         return _EDGE_NATS * size / edge
 
     def _beyond(self, size: float, excess: float) -> float:
@@ -85,7 +86,7 @@ _PER_NAT = tuple(1.0 / (above - below) for below, above in itertools.pairwise(_E
 _PRIOR = 20.0  # observations that the assumed distribution is worth
 _PRIORS = tuple(_PRIOR * math.exp(-edge) for edge in _EDGES)
 _FIRST_HALVED, _RECENT = 200, 2000  # observations after which all counts are halved: what comes before learns too
-_REFRESHED_EVERY, _RARE = 32, 4.0  # observations, and nats from which on one is too rare to wait for that
+_BETWEEN_REFRESHES, _RARE = 31, 4.0  # observations (2**n - 1), and nats from which on one is too rare to wait
 
 
 class Calibration(msgspec.Struct, array_like=True, gc=False):
@@ -114,7 +115,7 @@ class Calibration(msgspec.Struct, array_like=True, gc=False):
             nats += assumed - _EDGES[k]
         self.bins[k] += 1
         self.total = total = self.total + 1
-        if not total % _REFRESHED_EVERY or assumed > _RARE or total < _REFRESHED_EVERY:
+        if not total & _BETWEEN_REFRESHES or assumed > _RARE or total <= _BETWEEN_REFRESHES:
             self._refresh()
         return nats
 

@@ -75,7 +75,8 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
     lines: in all; of, new: lines lately, and how many of them had a new shape
     alarms, alarm_s: new grave lines lately (fading), and when the last one came
     shapes: by hash, the one seen last at the end; before: the shape of the last line
-    novelty: of what says more than a line, such as a command's output; since_s: when it first spoke
+    novelty: of what says more than a line, such as a command's output
+    since_s: when it first spoke; awake_s: since when there is listened without a break
     """
 
     lines: int = 0
@@ -87,6 +88,7 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
     before: int = 0
     novelty: Novelty | None = None
     since_s: float = 0.0
+    awake_s: float = 0.0
 
     def update(
         self, line: str, at_s: float, *, grave: tuple[float, str] = (0.0, ""), times: int = 1, key: int | None = None
@@ -136,7 +138,7 @@ class Speaker(msgspec.Struct, array_like=True, gc=False):
                 nats, reasons = _stronger(nats, reasons, _order(before, key))
         if end:
             nats, reasons = _stronger(nats, reasons, _amount(template, line[begin:end]))
-        template.rhythm.came(at_s)
+        template.rhythm.came(at_s, self.awake_s)
         template.count += times
         if not template.example and not template.rhythm.n & 3 and template.rhythm.regular:
             template.example = line[:_EXAMPLE]

@@ -37,6 +37,9 @@ _MAX_NOTABLE = 1000
 _MAX_LATEST = 200
 """Sources of which the newest observation is remembered, for people to look at."""
 
+_AT_ONCE = 100
+"""Lines and numbers that are scored before others may go on: some milliseconds."""
+
 OnSalient = Callable[[Seen, Cursor], None]
 
 
@@ -71,6 +74,7 @@ class Attending:
         self._saved_s = 0.0
         self._sources: dict[int, str] = {}
         self._behind: dict[str, frozenset[str]] = {}
+        self._notable: list[tuple[Observation, Salience]] = []
         self._canary_came = asyncio.Event()
 
     async def restore(self) -> None:
@@ -124,7 +128,7 @@ class Attending:
         """Keeps what was learnt so far."""
         learnt, state = self._learnt, self.attention.dump()
         if learnt != self._committed:
-            await self._commit([], learnt)
+            await self._commit()  # with what was scored before we were cancelled
         await self._journal.save_state(STATE, msgspec.msgpack.encode(_Saved(cursor=str(learnt), state=state)))
         self._saved_s = time.monotonic()
 
@@ -150,37 +154,46 @@ class Attending:
         return self.attention.observed, self.attention.habituated
 
     async def _attend(self, entries: list[Entry]) -> None:
-        notable: dict[int, tuple[Observation, Salience]] = {}
+        lines = 0
         for entry in entries:
             scored = self._score(entry)
-            if scored is not None and scored[0].source == CANARY:
-                if scored[1].salience >= scored[1].threshold:
+            if scored is None:
+                continue
+            observation, salience = scored
+            if observation.source == CANARY:
+                if salience.salience >= salience.threshold:
                     self._canary_came.set()
-            elif scored is not None and scored[1].salience >= NOTABLE:
-                notable[entry.seq] = scored
-            if scored is not None and scored[0].count > 100:
-                await asyncio.sleep(0)  # a block of many lines took milliseconds: let others go on
-        if notable:
-            saliences = await self._commit([salience for _, salience in notable.values()], self._learnt)
-            for (observation, salience), entry in zip(notable.values(), saliences, strict=True):
-                self._reach(entry)
-                self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
+            elif salience.salience >= NOTABLE:
+                self._notable.append(scored)
+            lines += observation.count
+            if lines >= _AT_ONCE:
+                lines = 0
+                await asyncio.sleep(0)
+        if self._notable:
+            await self._commit()
         self.through = entries[-1].seq
         newest_ns = max((e.event.at_ns for e in entries if isinstance(e.event, Observation)), default=0)
         if newest_ns and (silences := self.attention.silences(newest_ns)):
             await self._journal.append(silences)
 
-    async def _commit(self, saliences: list[Salience], cursor: Cursor) -> list[Entry]:
+    async def _commit(self) -> None:
+        """Journals the scores that are notable with the place up to which all was scored, and hands them on."""
+        notable, learnt = self._notable.copy(), self._learnt
+        saliences = [salience for _, salience in notable]
         writing = asyncio.ensure_future(
-            self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=cursor)
+            self._journal.commit(saliences, consumer=CONSUMER, expected=self._committed, cursor=learnt)
         )
         try:
-            return await asyncio.shield(writing)
+            await asyncio.shield(writing)
         finally:
             # What was handed to the journal is written though we are cancelled, and `save` goes on from there.
             await asyncio.wait([writing])
             if not writing.cancelled() and writing.exception() is None:
-                self._committed = cursor
+                self._committed = learnt
+                del self._notable[: len(notable)]
+        for (observation, salience), entry in zip(notable, writing.result(), strict=True):
+            self._reach(entry)
+            self._on_salient(Seen(salience.about, observation, salience), entry.cursor)
 
     def _reach(self, entry: Entry) -> None:
         """Scores are written behind what they are about, so that the newest place is not always the furthest one."""
