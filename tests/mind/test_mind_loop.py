@@ -242,7 +242,8 @@ async def test_when_its_model_is_gone_for_good_it_goes_on_with_the_one_that_is_t
         await journal.append([line("FATAL second: corrupt", "log:/other")])
         thoughts = await until(journal, Thought, 2)
         assert mind.facts.name == "another"
-        assert mind.room.rules + mind.room.turns + mind.room.free + mind.room.answer == 6000
+        room = mind.room
+        assert room.rules + room.opening + room.turns + room.free + room.answer == 6000
         assert len(await events(journal, ThoughtFailed)) == 1
         assert thoughts[1].evidence
         assert [each.text for each in await events(journal, Health) if each.state == "up"] == ["goes on with another"]

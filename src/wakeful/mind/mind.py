@@ -32,6 +32,7 @@ from wakeful.mind.prompt import rules
 from wakeful.mind.questions import Questions
 from wakeful.mind.recover import new_conversation
 from wakeful.mind.settings import MindSettings
+from wakeful.mind.summaries import Summarising, compacted
 from wakeful.mind.thinker import ModelFacts, Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Batch, Workspace
 
@@ -92,6 +93,7 @@ class Mind:
             now_ns=now_ns,
             on_partial=on_partial,
         )
+        self._summarising = Summarising(journal, thinker, self._conversation, self._agenda, now_ns)
         self._questions = Questions(journal, self._agenda, now_ns)
         self._answering = Answering(
             journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
@@ -184,6 +186,9 @@ class Mind:
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
         await recover.into(self._conversation, self._journal, self._thinker)
+        self._conversation.renew()  # the server reads it all anew anyway
+        await self._journal.append(compacted(self._conversation, self._now_ns()))
+        self._conversation.saved()
         newest = await self._journal.read(kinds=("prediction",), limit=1, newest_first=True)
         self._expected = newest[0].event.body if newest else ""
 
@@ -226,6 +231,7 @@ class Mind:
     async def _think_on(self) -> None:
         while True:
             self._attempts.phase = "watching"
+            await self._summarising.while_nothing_waits()
             wake = await self._agenda.next(self._pace.wait_s)
             self._attempts.phase = "thinking"
             try:
@@ -293,6 +299,8 @@ class Mind:
 
     async def _frame(self, cycle: Cycle) -> Frame:
         """What stands around the observations of a cycle."""
+        if not self.facts.pilot:
+            self._conversation.prepare(known=await recover.known(self._journal))
         without = {turn.seq for turn in self._conversation.turns}
         recalled = await self._recall.recall([seen.observation for seen in cycle.batch.shown], without=without)
         if cycle.reason in ("idle", "reflective") and not self.facts.pilot:
