@@ -11,6 +11,7 @@ import pytest
 from scripted_model import Messages, ScriptedServer, thought, tokens
 from test_mind_loop import WITHIN_S, awake, events, line, until
 
+from wakeful.attention.budget import WakeBudget
 from wakeful.context.opening import KNOWN, LONG_AGO
 from wakeful.events import Compaction, Summary, Thought, ThoughtFailed
 from wakeful.journal import Journal, JournalIndex
@@ -100,7 +101,17 @@ async def of(journal: Journal, *, by_model: bool) -> list[Summary]:
     return [each for each in await events(journal, Summary) if each.by_model is by_model]
 
 
-async def test_a_summary_by_the_model_enters_at_compaction_and_the_prefix_stays(knowing: Path) -> None:
+async def test_a_summary_by_the_model_enters_at_compaction_and_the_prefix_stays(
+    knowing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: list[int] = []
+    spent = WakeBudget.spent
+
+    def count(budget: WakeBudget, at_ns: int, tokens: int, busy_s: float = 0.0, *, thought: bool = True) -> None:
+        beside.extend([] if thought else [tokens])
+        spent(budget, at_ns, tokens, busy_s, thought=thought)
+
+    monkeypatch.setattr(WakeBudget, "spent", count)
     async with ScriptedServer(told, context_tokens=CONTEXT) as server, living(knowing, server) as life:
         server.summarise = summed
         prompts = await life.show_until(Compaction, 7)
@@ -109,6 +120,8 @@ async def test_a_summary_by_the_model_enters_at_compaction_and_the_prefix_stays(
         thoughts = await events(life.journal, Thought)
     assert server.overflows == 0
     assert len(summaries) >= 5
+    assert len(beside) >= len(summaries)
+    assert min(beside) > 1000  # what they take counts, though none of them counts as a thought
     first, *compactions = compactions
     assert (first.through, first.known) == (0, ("The backup runs at 02:00.",))
     # Where a prompt does not go on from the one before it.

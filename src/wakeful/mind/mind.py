@@ -93,7 +93,7 @@ class Mind:
             now_ns=now_ns,
             on_partial=on_partial,
         )
-        self._summarising = Summarising(journal, thinker, self._conversation, self._agenda, now_ns)
+        self._summarising = Summarising(journal, thinker, self._conversation, self._agenda, now_ns, self._beside)
         self._questions = Questions(journal, self._agenda, now_ns)
         self._answering = Answering(
             journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
@@ -275,6 +275,10 @@ class Mind:
         self._pace.thought(wake, led_to_something=led_to_something(thought))
         await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
+
+    def _beside(self, tokens: int, busy_s: float) -> None:
+        """Takes in what was asked of the model beside thoughts."""
+        self.attending.attention.budget.spent(self._now_ns(), tokens, busy_s, thought=False)
 
     def _thought_over(self, wake: Wake, batch: Batch) -> bool:
         """Whether all that decided a prediction surprised by itself, and was thought about: it is not told twice."""

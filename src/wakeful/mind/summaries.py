@@ -1,6 +1,7 @@
 """What stands for the thoughts that leave the prompt: a summary by the model, written while nothing else waits."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from wakeful.context import Conversation, as_data, extract, faults
@@ -32,7 +33,10 @@ class Summarising:
         conversation: Conversation,
         agenda: Agenda,
         now_ns: Callable[[], int],
+        spent: Callable[[int, float], None],
     ) -> None:
+        """spent: is told what was asked of the model, in tokens and seconds."""
+        self._spent = spent
         self._journal = journal
         self._thinker = thinker
         self._conversation = conversation
@@ -103,7 +107,11 @@ class Summarising:
         layout = self._conversation.to_summarise(asked)
         if layout is None:
             raise ContextOverflow("There is no room left to ask for a summary.")
-        return await self._thinker.tell(layout.messages, room_tokens=self._conversation.room_tokens)
+        begun_s = time.monotonic()
+        answer = await self._thinker.tell(layout.messages, room_tokens=self._conversation.room_tokens)
+        tokens = (answer.usage.prompt_tokens or 0) + (answer.usage.completion_tokens or 0)
+        self._spent(tokens, time.monotonic() - begun_s)
+        return answer.text
 
 
 def compacted(conversation: Conversation, now_ns: int) -> list[Event]:

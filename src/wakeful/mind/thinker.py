@@ -158,7 +158,7 @@ class Thinker:
             raise UnusableAnswer(f"The model's answer can't be used: {wrong}.", raw=second.text)
         return Answered(value=value, text=second.text, results=(first, second))
 
-    async def tell(self, messages: Messages, *, room_tokens: int) -> str:
+    async def tell(self, messages: Messages, *, room_tokens: int) -> ChatResult:
         """What the model says in plain words, in no hurry: it steps back for whoever else uses the server.
 
         room_tokens: what the prompt may have; raises ContextOverflow where it has more, by the best count there is,
@@ -167,7 +167,7 @@ class Thinker:
         tokens = await self.count(messages)
         if tokens is not None and tokens > room_tokens:
             raise ContextOverflow(f"The prompt has {tokens:,} tokens, and {room_tokens:,} are free.")
-        answer = await self.client.chat(
+        return await self.client.chat(
             _sent(messages),
             model=self.facts.name,
             max_tokens=self.answer_tokens,
@@ -175,7 +175,6 @@ class Thinker:
             limit_s=_NO_HURRY_S,
             priority=Priority.BACKGROUND,
         )
-        return answer.text
 
     async def _stream(self, messages: Messages, schema: dict[str, Any], on_text: OnText | None) -> ChatResult:
         text = ""
