@@ -12,6 +12,7 @@ ALL = (
     "year",
     "storm",
     "recall",
+    "year_size",
     "prefix_cache",
     "thought",
     "idle_day",

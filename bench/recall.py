@@ -1,6 +1,6 @@
-"""What memory brings back: questions about a generated month, a million memories, and what a year takes on the disk.
+"""What memory brings back: questions about a generated month, and a million memories.
 
-`python -m bench.recall [--part month|million|year] [--memories N] [--days N] [--keep FOLDER]`
+`python -m bench.recall [--part month|million] [--memories N] [--keep FOLDER]`
 
 The vectors of the month are made by hashing words and parts of words, with no model: what they know is that
 `restarting` is like `restarted`, not that it is like `rebooted`. A real embedding model does better; none is used
@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 
 from bench.journal import row, spread
-from wakeful.events import Event, Observation, Remembered, Salience, Thought
+from wakeful.events import Event, Observation, Remembered, Salience
 from wakeful.journal import Journal, JournalIndex
 from wakeful.journal.within import Within
-from wakeful.memory import Memory, Note, Recalled, RollUp, Vectors, period_in
+from wakeful.memory import Memory, Note, Recalled, Vectors, period_in
 
 QUESTIONS, DAYS = 2000, 30
 BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -431,85 +431,15 @@ def _spread(took: Sequence[tuple[float, float]]) -> str:
     return f"{spread(list(walls))}; CPU {spread(list(cpus))}"
 
 
-async def year_part(folder: Path, days: int) -> None:
-    """The journal of an idle machine at default settings, pruned as `wakeful run` prunes, day by day."""
-    rng = random.Random(3)
-    begin_ns = int(BEGIN.timestamp()) * 10**9
-    now = [begin_ns]
-    async with (
-        await Journal.open(folder / "journal.db") as journal,
-        JournalIndex(journal, folder / "index.db") as index,
-    ):
-        roll_up = RollUp(journal, now_ns=lambda: now[0])
-        for day in range(days):
-            for hour in range(24):
-                await journal.append(_hour(rng, begin_ns + (day * 24 + hour) * 3600 * 10**9))
-            now[0] = begin_ns + (day + 1) * 86_400 * 10**9 + 600 * 10**9
-            await roll_up.step()
-            await journal.commit([], consumer="mind", expected=await journal.cursor("mind"), cursor=await journal.end())
-            thin = await roll_up.thin()
-            await journal.prune(
-                max_age_s=90 * 86_400, max_bytes=2e9, consumers=("mind",), thin=thin, now_ns=lambda: now[0]
-            )
-            await roll_up.dropped(thin)
-            await index.catch_up()
-            if (day + 1) % 73 == 0 or day + 1 in (5, 20, days):
-                stats = await journal.stats()
-                index_bytes = (folder / "index.db").stat().st_size
-                sizes = f"journal {stats.bytes / 1e6:,.0f} MB, index {index_bytes / 1e6:,.0f} MB"
-                row(f"day {day + 1}", f"{sizes}, {stats.events:,} events of {stats.events + stats.dropped:,}")
-        row("recall over it", _spread(await _timed(lambda: Memory(journal, index).recall("disk temperature", 5), 50)))
-
-
-def _hour(rng: random.Random, at_ns: int) -> list[Event]:
-    """An hour of the default sources: 30 figures every ten seconds, log lines, what claimed attention, thoughts."""
-    events: list[Event] = []
-    for step in range(360):
-        values = {f"figure_{n}_percent": round(rng.uniform(0, 100), 2) for n in range(30)}
-        events.append(
-            Observation(
-                at_ns=at_ns + step * 10**10, source="metrics", form="metrics", values=values,
-                text=f"cpu {rng.random():.1%}, memory {rng.random():.1%}, load 0.{rng.randrange(99)}",
-            )
-        )  # fmt: skip
-    for _ in range(400):
-        text, _ = _filled(rng, f"Nov 20 03:12:09 {rng.choice(_NOISE)}")
-        seen_ns = at_ns + rng.randrange(3600) * 10**9
-        events.append(Observation(at_ns=seen_ns, source="log:/var/log/syslog", form="lines", text=text))
-    for n in range(20):
-        events.append(
-            Salience(
-                at_ns=at_ns + n, about=1, source="metrics", surprise_nats=4.0, precision=0.9, salience=0.3,
-                threshold=0.7, reasons=("cpu 97.4 %, usually 12.1 %",),
-            )
-        )  # fmt: skip
-    for n in range(2):
-        events.append(_thought(rng, at_ns + n * 10**9))
-    return events
-
-
-def _thought(rng: random.Random, at_ns: int) -> Thought:
-    text = " ".join(rng.choices(_WORDS, k=40))
-    return Thought(
-        at_ns=at_ns, cycle=f"{at_ns}", reason="salience", focus=text[:40], observed=text, assessment=text,
-        severity="info", evidence=(), expected=text[:80], prediction_error=0.1, confidence=0.7,
-        next_prediction=text[:80], attention_internal=0.1, attention_external=0.8, attention_memory=0.1,
-        action_needed=False, action_type="observe", action_details="", self_assessment=text[:60], model="m",
-        prompt_version="base-1", shown=text * 3, said=text * 3,
-    )  # fmt: skip
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--part", choices=("month", "million", "year"), action="append")
+    parser.add_argument("--part", choices=("month", "million"), action="append")
     parser.add_argument("--memories", type=int, default=1_000_000)
-    parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--keep", type=Path, help="keep the million here, and measure it again without building it")
     asked = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
     parts: dict[str, Callable[[Path], Awaitable[None]]] = {
         "month": month_part,
         "million": lambda folder: million_part(asked.keep or folder, asked.memories),
-        "year": lambda folder: year_part(folder, asked.days),
     }
     for name in asked.part or list(parts):
         with tempfile.TemporaryDirectory() as folder:

@@ -39,18 +39,25 @@ class ScriptedServer:
     """Speaks the part of LM Studio's API that the mind uses.
 
     prompts: the messages of every request; schemas: what each was held to
+    counts: whether it can be asked how long a prompt is, as llama.cpp can and LM Studio can't
     evaluated, prompted: tokens read anew and in all
     before: is awaited before an answer is sent, so that a test can hold it back
+    summarise: what it says where no schema holds it, which is when it is asked for a summary; `summaries` counts them
+    before_summary: like `before`, for those
+    overflows: requests that were refused since prompt and answer could be longer than the context
     broken: while set, answers break off in the middle; model: the one that is loaded, and the only one that answers
     """
 
-    def __init__(self, answer: Answer = thought, *, context_tokens: int = 4096) -> None:
+    def __init__(self, answer: Answer = thought, *, context_tokens: int = 4096, counts: bool = False) -> None:
         self.answer = answer
         self.context_tokens = context_tokens
+        self.counts = counts
         self.prompts: list[Messages] = []
         self.schemas: list[dict[str, Any]] = []
-        self.evaluated = self.prompted = self.answered = 0
+        self.evaluated = self.prompted = self.answered = self.overflows = self.summaries = 0
         self.before: Callable[[], Any] | None = None
+        self.before_summary: Callable[[], Any] | None = None
+        self.summarise: Callable[[Messages], str] = lambda _: "All of it went on as it did."
         self.broken = False
         self.model = "scripted"
         self.url = ""
@@ -61,6 +68,9 @@ class ScriptedServer:
         app = web.Application()
         app.router.add_get("/api/v0/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        if self.counts:
+            app.router.add_post("/apply-template", self._template)
+            app.router.add_post("/tokenize", self._tokenize)
         app.router.add_route("*", "/{rest:.*}", self._missing)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -75,6 +85,12 @@ class ScriptedServer:
 
     async def _missing(self, request: web.Request) -> web.Response:
         return web.json_response({"error": f"Unexpected endpoint or method. ({request.method} {request.path})"})
+
+    async def _template(self, request: web.Request) -> web.Response:
+        return web.json_response({"prompt": laid_out((await request.json())["messages"])})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        return web.json_response({"tokens": [0] * tokens((await request.json())["content"])})
 
     async def _models(self, _: web.Request) -> web.Response:
         model = {
@@ -97,6 +113,11 @@ class ScriptedServer:
                 "code": "model_not_found",
             }
             return web.json_response({"error": gone}, status=404)
+        prompt = laid_out(messages)
+        if tokens(prompt) + body["max_tokens"] > self.context_tokens:
+            self.overflows += 1
+            full = "The number of tokens to keep from the initial prompt is greater than the context length."
+            return web.json_response({"error": full}, status=400)
         self.prompts.append(messages)
         offered: list[str] = []
         held = body.get("response_format")
@@ -104,10 +125,12 @@ class ScriptedServer:
             self.schemas.append(held["json_schema"]["schema"])
             evidence = held["json_schema"]["schema"]["properties"]["evidence"]
             offered = evidence["items"].get("enum", [])
-        text = self.answer(messages, offered)
-        if self.before is not None:
-            await self.before()
-        prompt = "".join(f"<{each['role']}>{each['content']}</>" for each in messages)
+        wait = self.before if held else self.before_summary
+        if not held:
+            self.summaries += 1
+        text = self.answer(messages, offered) if held else self.summarise(messages)
+        if wait is not None:
+            await wait()
         same = 0
         for ours, theirs in zip(prompt, self._cache, strict=False):
             if ours != theirs:
@@ -136,6 +159,11 @@ class ScriptedServer:
         await response.write(b"data: [DONE]\n\n")
         self.answered += 1
         return response
+
+
+def laid_out(messages: Messages) -> str:
+    """The scripted chat template."""
+    return "".join(f"<{each['role']}>{each['content']}</>" for each in messages)
 
 
 def tokens(text: str) -> int:

@@ -27,6 +27,12 @@ def main() -> None:
     from bench.world.month import lives
     from bench.world.plan import QUIET_S, world
     from bench.world.sound import unsound
+    from wakeful.journal import Journal
+    from wakeful.memory import Audit, audit
+
+    async def audited(folder: Path) -> Audit:
+        async with await Journal.open(folder / "journal.db", read_only=True) as journal:
+            return await audit(journal, sample=100_000)
 
     def lived(seed: int, model: Model, *, disturbed: bool = False, kills_per_day: float = 0.0) -> Figures:
         print(f"  seed {seed}, {DAYS:g} days, {model} model{', with faults' if disturbed else ''}")
@@ -45,11 +51,16 @@ def main() -> None:
             there = world(seed, DAYS, times=times)
             wrong = seen.errors + asyncio.run(unsound(there, Path(folder), until_s=DAYS * DAY_S))
             found = asyncio.run(figures(there, Path(folder)))
+            remembered = asyncio.run(audited(Path(folder)))
         print(*(f"    {line}" for line in report(found)), sep="\n")
         print(
             f"    {seen.kills} SIGKILLs, {seen.while_thinking} amid a thought;"
             f" memory grew by {seen.growth_bytes / 1e6:.1f} MB, open files by {seen.more_files};"
-            f" lost or double: {'; '.join(wrong) or 'nothing'}; {time.monotonic() - begun_s:.0f} s",
+            f" lost or double: {'; '.join(wrong) or 'nothing'}; {time.monotonic() - begun_s:.0f} s"
+        )
+        kinds = ", ".join(f"{len(seqs)} {name}" for name, seqs in remembered.junk.items())
+        print(
+            f"    {remembered.looked_at} memories, {remembered.junk_share:.1%} of them junk {kinds and f'({kinds})'}",
             flush=True,
         )
         return found

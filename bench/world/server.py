@@ -20,6 +20,8 @@ READ_TOKENS_PER_S, WRITE_TOKENS_PER_S = 900.0, 35.0
 """What a small model on a good processor does."""
 
 _HANG_S = 3600.0
+_SUMMARY = "Some of it was told to the user, and the rest went on as it does."
+"""What it says of all that leaves the prompt: true of every world."""
 
 
 class ModelServer:
@@ -88,8 +90,11 @@ class ModelServer:
             return _refused(400, "no_model", "No models loaded. Please load a model in the developer page.")
         if self.trouble == "hang":
             await asyncio.sleep(_HANG_S)
-        evidence = body["response_format"]["json_schema"]["schema"]["properties"]["evidence"]
-        text = self._answer(messages, evidence["items"].get("enum", []))
+        if held := body.get("response_format"):
+            evidence = held["json_schema"]["schema"]["properties"]["evidence"]
+            text = self._answer(messages, evidence["items"].get("enum", []))
+        else:
+            text = _SUMMARY
         prompt_tokens = sum(tokens(each["content"]) + 4 for each in messages)
         await asyncio.sleep(prompt_tokens / READ_TOKENS_PER_S)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

@@ -122,7 +122,7 @@ def test_the_parts_of_the_context_add_up_to_it_and_change_with_the_turns() -> No
     conversation = Conversation("rules " * 20, context_tokens=5000, answer_tokens=500)
     empty = conversation.room
     assert empty.rules > 20
-    assert empty.rules + empty.turns + empty.free + empty.answer == 5000
+    assert empty.rules + empty.opening + empty.turns + empty.free + empty.answer == 5000
     moment = "moment " * 500
     conversation.lay_out(moment)
     conversation.add(Turn(user=moment, reply="reply", gist="gist", seq=1), prompt_tokens=540, completion_tokens=100)

@@ -167,3 +167,17 @@ def test_the_estimate_errs_on_the_safe_side_after_twenty_answers() -> None:
         one = text()
         assert estimator.estimate(one, "m").tokens >= 0.98 * tokens(one)
     assert estimator.estimate("", "m").tokens == 0
+
+
+def test_the_estimate_stays_near_where_something_costs_far_less_than_usual() -> None:
+    rng = random.Random(4)
+    estimator = TokenEstimator()
+    off: list[float] = []
+    for _ in range(400):
+        words, digits = rng.randrange(50, 300), rng.randrange(60)
+        marked = rng.randrange(words)
+        text = " ".join(["disk"] * (words - marked) + ["disk:"] * marked + ["7"] * digits)
+        tokens = 2 * words + digits  # a vocabulary in which marks cost nothing
+        off.append(estimator.estimate(text, "m").likely / tokens)
+        estimator.learn(text, tokens, "m")
+    assert 1.0 < sum(off[300:]) / 100 < 1.05

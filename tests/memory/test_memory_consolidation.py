@@ -9,7 +9,7 @@ from memory_parts import opened
 from test_memory_forget import thought
 
 from wakeful.engine.testing import LMStudioServer
-from wakeful.events import Entry, Observation, Remembered, Salience, Thought
+from wakeful.events import Entry, Health, Observation, Remembered, Salience, Thought
 from wakeful.lmstudio import AsyncLMStudioClient, ServerError
 from wakeful.memory import Claims, Consolidation, Memory, audit
 from wakeful.memory.consolidate import weightiest
@@ -75,7 +75,7 @@ async def test_a_model_writes_episodes_and_lines_stand_in_while_it_fails(tmp_pat
 
     async with opened(tmp_path) as memory:
         for hour in (1, 2):
-            await thinks(memory, "The disk is full.", MONDAY + timedelta(hours=hour))
+            await thinks(memory, "The disk is full.", MONDAY + timedelta(hours=hour), (1,))
         now = ns(MONDAY + timedelta(hours=5))
         made = await Consolidation(memory, summarise=summarise, now_ns=lambda: now).step()
         assert [(each.text, each.by_model) for each in episodes(made, "hour")] == [
@@ -88,6 +88,17 @@ async def test_the_hour_that_goes_on_waits(tmp_path: Path) -> None:
     async with opened(tmp_path) as memory:
         await thinks(memory, "The disk is full.", MONDAY)
         assert await Consolidation(memory, now_ns=lambda: ns(MONDAY + timedelta(minutes=59))).step() == []
+
+
+async def test_hours_of_having_nothing_to_do_are_not_remembered(tmp_path: Path) -> None:
+    async with opened(tmp_path) as memory:
+        for hour in range(5):
+            await thinks(memory, "Nothing was seen.", MONDAY + timedelta(hours=hour, minutes=5))
+        down = Health(at_ns=ns(MONDAY + timedelta(hours=2)), part="model", state="down", text="connection refused")
+        await memory.journal.append([down])
+        made = await Consolidation(memory, now_ns=lambda: ns(MONDAY + timedelta(hours=9))).step()
+        assert [each.text for each in episodes(made, "hour")] == ["02:00 model is down: connection refused"]
+        assert (await audit(memory.journal)).junk == {}
 
 
 async def test_what_keeps_coming_back_becomes_a_fact_that_grows(tmp_path: Path) -> None:
@@ -128,6 +139,21 @@ async def test_a_state_that_changes_supersedes_and_what_the_user_said_is_contrad
         assert aloud.provenance == "recalled"
         assert "is meant to run" in aloud.text
         assert await memory.journal.get([told])  # both stay
+
+
+async def test_a_state_that_changes_back_and_forth_contradicts_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as memory:
+        made: list[Entry] = []
+        states = ["is healthy", "is unhealthy", "is healthy", "exited with code 1", "is healthy"]
+        for number, state in enumerate(states):
+            at = MONDAY + timedelta(days=10 * number, hours=3)  # each lasts for longer than a week
+            seen = await noticed(memory, f"container web {state}", at, form="state", subject="web")
+            await thinks(memory, f"web {state}.", at, (seen.seq,))
+            made += await Consolidation(memory, now_ns=lambda at=at: ns(at + timedelta(days=1))).step()
+        told = [fact.text for fact in facts(made)]
+        assert told == [f'"container web {state}"' for state in states]
+        assert [entry for entry in made if isinstance(entry.event, Observation)] == []
+        assert (await audit(memory.journal)).junk == {}
 
 
 async def test_a_model_s_facts_are_believed_only_with_evidence(tmp_path: Path, lmstudio_server: LMStudioServer) -> None:

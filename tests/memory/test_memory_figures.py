@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from memory_parts import opened
@@ -43,6 +44,20 @@ async def test_minutes_hours_and_days_get_their_figures_once(tmp_path: Path) -> 
         minutes = (await figures(journal, "minute"))[3]
         assert minutes.counts == (1,) * 60
         assert minutes.figures["cpu_percent"][59] == (3.0,) * 6
+
+
+async def test_containers_keep_figures_of_their_own(tmp_path: Path) -> None:
+    async with opened(tmp_path) as memory:
+        for value, name in ((10.0, "web"), (90.0, "db")):
+            seen = measured(DAY_NS, value, "containers")
+            await memory.journal.append([msgspec.structs.replace(seen, subject=name)])
+        now = DAY + timedelta(hours=2)
+        await RollUp(memory.journal, now_ns=lambda: int(now.timestamp()) * 10**9).step()
+        [hour] = await figures(memory.journal, "hour")
+        assert {name: each[0][1] for name, each in hour.figures.items()} == {
+            "cpu_percent:web": 10.0,
+            "cpu_percent:db": 90.0,
+        }
 
 
 async def test_measurements_go_after_some_days_and_their_figures_stay(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from memory_parts import WordEmbedder, opened
 
-from wakeful.events import Notification, Observation, Prediction, Salience, Summary, Thought
+from wakeful.events import Compaction, Notification, Observation, Prediction, Salience, Summary, Thought
 from wakeful.journal import Journal, forgetting
 from wakeful.memory import Note, forget, that_must_go
 
@@ -97,14 +97,15 @@ async def test_what_has_nothing_to_do_with_it_stays(tmp_path: Path) -> None:
         one, other = await memory.journal.append([line("disk sda is failing badly"), line("fan is loud today")])
         kept = await memory.journal.append([thought("The fan is loud.", (other.seq,), cycle="c2")])
         gists = Summary(at_ns=1, text="04:00 a leak", from_seq=1, to_seq=9)
-        await memory.journal.append([thought("The disk is dying.", (one.seq,)), gists])
+        before, after = (Compaction(at_ns=1, through=through, gists=("04:00 a leak",)) for through in (3, 9))
+        await memory.journal.append([before, thought("The disk is dying.", (one.seq,)), gists, after])
         going = await that_must_go(memory.journal, [one.seq])
-        assert [type(entry.event).__name__ for entry in going] == ["Observation", "Thought", "Summary"]
+        assert [type(entry.event).__name__ for entry in going] == ["Observation", "Thought", "Summary", "Compaction"]
         await forget(memory, going, now_ns=5)
         assert await memory.journal.get([other.seq, kept[0].seq]) == [other, *kept]
         [told] = await memory.journal.read(kinds=("forgotten",))
         assert told.event.seqs == tuple(entry.seq for entry in going)  # type: ignore[attr-defined]
-        assert (await memory.journal.stats()).events == 3
+        assert (await memory.journal.stats()).events == 4
 
 
 async def test_forgetting_what_is_gone_does_nothing(tmp_path: Path) -> None:

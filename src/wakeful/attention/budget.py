@@ -100,13 +100,13 @@ class WakeBudget:
         no_tokens = self._tokens_per_hour > 0 and state.tokens >= self._tokens_per_hour
         return no_tokens or (self._busy_per_hour_s > 0 and state.busy_s >= self._busy_per_hour_s)
 
-    def spent(self, at_ns: int, tokens: int, busy_s: float = 0.0) -> None:
-        """Takes in that there was a thought, and what it cost: tokens, and seconds of the model."""
+    def spent(self, at_ns: int, tokens: int, busy_s: float = 0.0, *, thought: bool = True) -> None:
+        """Takes in what a thought cost (or, not a thought, what was done beside): tokens, and seconds of the model."""
         self._refill(at_ns)
         state = self.state
-        if state.thoughts <= self._size - 1 and not self._exhausted():
+        if thought and state.thoughts <= self._size - 1 and not self._exhausted():
             state.thoughts += 1
-        else:
+        elif thought:
             state.critical = min(state.critical + 1, self._size)
         state.tokens = min(state.tokens + tokens, 2.0 * self._tokens_per_hour)
         state.busy_s = min(state.busy_s + busy_s, 2.0 * self._busy_per_hour_s)

@@ -37,6 +37,7 @@ async def show_context(settings: Settings, *, as_json: bool, brief: bool) -> Non
             stances=settings.tuning.stance,
             prompt=settings.thinking.prompt,
             tools=build_acting(settings, journal, index).tools.described(),
+            awake=find(home) is not None,
         )
     if as_json:
         print(msgspec.json.encode({"tokens": shown.tokens, "preview": shown}).decode())
@@ -58,18 +59,20 @@ def _print(part: Part, console: Console) -> None:
 
 
 def _print_bar(shown: Preview, console: Console) -> None:
-    """All parts beside each other, as wide as their tokens: rules, turns, the moment, what is free, the answer."""
-    free = max(shown.room_tokens - shown.tokens, 0)
+    """All parts beside each other, as wide as their tokens; what is free, and the answer's room, last."""
     amounts = {
-        "rules": sum(part.tokens for part in shown.parts if part.name == "rules"),
-        "turns": sum(part.tokens for part in shown.parts if part.name == "turn"),
-        "moment": sum(part.tokens for part in shown.parts if part.name == "moment"),
-        "free": free,
-        "answer": shown.answer_tokens,
+        name: sum(part.tokens for part in shown.parts if part.name in parts)
+        for name, parts in (
+            ("rules", ("rules",)),
+            ("self-model and summaries", ("self-model", "summary", "earlier")),
+            ("turns", ("turn",)),
+            ("moment", ("moment",)),
+        )
     }
+    amounts |= {"free": max(shown.room_tokens - shown.tokens, 0), "answer": shown.answer_tokens}
     bar = Text()
     for tokens, mark, style in zip(
-        amounts.values(), "█▓▒░·", ("cyan", "blue", "yellow", "dim", "magenta"), strict=True
+        amounts.values(), "█▚▓▒░·", ("cyan", "green", "blue", "yellow", "dim", "magenta"), strict=True
     ):
         bar.append(mark * round(_BAR_WIDTH * tokens / max(shown.context_tokens, 1)), style)
     console.print(bar)

@@ -1,8 +1,9 @@
 """What does the model see? Rules first, then turns that are only ever appended to, last what changes."""
 
-from wakeful.context.conversation import KEEP_SHARE, Conversation, Layout, Room, Turn
+from wakeful.context.conversation import KEEP_SHARE, MAX_GISTS, Conversation, Layout, Room, Turn
 from wakeful.context.errors import OverBudget
 from wakeful.context.history import History
+from wakeful.context.opening import NOTHING, Opening
 from wakeful.context.overflow import Counter, Fitted, OverflowPolicy, fit
 from wakeful.context.prefix import Broken, Role, first_difference
 from wakeful.context.render import as_data, cite, clock, entry_line, observation_line, shorten
@@ -13,7 +14,9 @@ from wakeful.context.turn import REMEMBERED, Seen, moment, question
 
 __all__ = [
     "KEEP_SHARE",
+    "MAX_GISTS",
     "MESSAGE_TOKENS",
+    "NOTHING",
     "REMEMBERED",
     "Broken",
     "Conversation",
@@ -21,6 +24,7 @@ __all__ = [
     "Fitted",
     "History",
     "Layout",
+    "Opening",
     "OverBudget",
     "OverflowPolicy",
     "Role",

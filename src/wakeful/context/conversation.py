@@ -1,7 +1,9 @@
 """The prompt from thought to thought, laid out so that the server's prefix cache is used.
 
     system    the rules                                   never changes
-    user      Earlier: gists of what left the prompt      changes at compaction only
+    user      the self-model                              ┐
+              a summary of what left long ago             │ change at compaction only
+              Earlier: gists of what left since           ┘
               the oldest moment that is still whole       ┐
     assistant its thought                                 │ appended to, never edited
     …                                                     ┘
@@ -12,12 +14,16 @@ taken. Re-reading what stays is then paid once in many thoughts. With a share k 
 is read again. Answers were never read, only written, and are about a third of it: so for each token of a moment
 1 + 1.5 k / (1 - k) are read, 1.21 for an eighth. A window that slides by one message re-reads the whole context at
 every thought.
+
+A summary of what will leave is written while it still stands in the prompt, so that the model reads nothing anew for
+it (`summary_due`, `to_summarise`); it waits (`prepare`) until a compaction makes use of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wakeful.context.prefix import Broken, Role, first_difference
+from wakeful.context.opening import NOTHING, Opening, that_fit
+from wakeful.context.prefix import Broken, Role, first_difference, named
 from wakeful.context.tokens import MESSAGE_TOKENS, TokenEstimate
 
 KEEP_SHARE = 0.125
@@ -28,6 +34,16 @@ GIST_SHARE = 0.04
 
 MAX_GISTS = 12
 """Gists kept in `Earlier` at most, newest last; older ones are found by recall."""
+
+KNOWN_SHARE, SUMMARY_SHARE = 0.08, 0.05
+"""Shares of the room that the self-model and the summary of what left long ago may take at most."""
+
+MAX_SUMMARY_TOKENS = 400
+"""Tokens of that summary at most, however large the room is."""
+
+SUMMARY_TURNS, SUMMARY_FREE, SUMMARY_MOST_FREE = 3, 0.05, 0.25
+"""The next summary is written when there is room left for so many turns, or for a share of the room, whichever is more,
+but never while more than the last share is free: late, so that it tells of most that leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +78,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the context is taken up by, in tokens: rules, all that was said, what is free, what the answer may take."""
+    """What the context is taken up by, in tokens.
+
+    rules; opening: self-model, summary, gists; turns: what is still whole; free; answer: what that may take
+    """
 
     rules: int
+    opening: int
     turns: int
     free: int
     answer: int
@@ -92,7 +112,12 @@ class Conversation:
         self._context_tokens = context_tokens
         self._answer_tokens = answer_tokens
         self._turns: list[Turn] = []
-        self._gists: list[str] = []
+        self._opening = Opening()
+        self._next = Opening()  # what the next compaction brings in: self-model, and summary where there is one
+        self._summed_through = 0  # the newest turn that the waiting summary tells of
+        self._through = 0  # the newest turn that left
+        self._left: list[Turn] = []  # since `saved`
+        self._is_saved = True
         self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
         self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
         self._room: Room | None = None  # until the turns change
@@ -104,9 +129,43 @@ class Conversation:
         return tuple(self._turns)
 
     @property
-    def gists(self) -> Sequence[str]:
-        """What the prompt says of the turns that have left it, a line each, oldest first."""
-        return tuple(self._gists)
+    def opening(self) -> Opening:
+        """What stands before the oldest turn."""
+        return self._opening
+
+    @property
+    def summed_through(self) -> int:
+        """Number of the newest turn that the newest summary tells of, whether it stands in the prompt or waits."""
+        return self._summed_through
+
+    @property
+    def through(self) -> int:
+        """Number of the newest turn that has left, 0 for none."""
+        return self._through
+
+    @property
+    def left(self) -> Sequence[Turn]:
+        """What has left since `saved` that no summary tells of, oldest first."""
+        return tuple(self._left)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the opening is the one that `saved` or `restore` knew of."""
+        return self._is_saved
+
+    @property
+    def summary_due(self) -> bool:
+        """Whether the next compaction is near and no summary waits for it."""
+        if self._next.summary or len(self._turns) < 2:
+            return False
+        room = self.room
+        few = max(SUMMARY_TURNS * room.turns / len(self._turns), SUMMARY_FREE * self.room_tokens)
+        return room.free < min(few, SUMMARY_MOST_FREE * self.room_tokens)
+
+    @property
+    def summary_tokens(self) -> int:
+        """What a summary may have at most."""
+        return min(int(self.room_tokens * SUMMARY_SHARE), MAX_SUMMARY_TOKENS)
 
     @property
     def room_tokens(self) -> int:
@@ -118,9 +177,11 @@ class Conversation:
         """What the context is taken up by before the next moment comes."""
         if self._room is None:
             rules = self.estimate.message_tokens(self.rules)
-            taken = self._known_tokens or self.estimate.prompt_tokens(self.of(self._turns, self._gists))
-            turns = max(taken - rules, 0)
-            self._room = Room(rules, turns, max(self.room_tokens - rules - turns, 0), self._answer_tokens)
+            taken = self._known_tokens or self.estimate.prompt_tokens(self.of(self._turns, self._opening))
+            opening = self._tokens_of(self._opening.text)
+            turns = max(taken - rules - (opening if self._turns else 0), 0)
+            free = max(self.room_tokens - rules - opening - turns, 0)
+            self._room = Room(rules, opening, turns, free, self._answer_tokens)
         return self._room
 
     @property
@@ -129,6 +190,41 @@ class Conversation:
         fixed = self.estimate.message_tokens(self.rules)
         return max((self.room_tokens - fixed) // 2, 0)
 
+    def prepare(self, *, known: Sequence[str] | None = None, summary: str = "", through: int = 0) -> None:
+        """What comes into the prompt at the next compaction, and not before: what it begins with stays as it is.
+
+        known: the lines of the self-model; summary: tells of all up to the turn with the number `through`
+        """
+        if known is not None:
+            self._next = replace(self._next, known=tuple(known))
+        if summary:
+            self._next = replace(self._next, summary=summary)
+            self._summed_through = through
+
+    def renew(self) -> bool:
+        """Takes the self-model in at once, where the server has nothing to lose; whether it is another one."""
+        known = self._next_known()
+        if known == self._opening.known:
+            return False
+        self._begin_with(replace(self._opening, known=known))
+        self._known_tokens = None
+        self._sent = ()
+        if self._tokens_with("") > self.room_tokens:
+            self._compact("")
+        return True
+
+    def saved(self) -> None:
+        """Takes in that what the prompt begins with is in the journal."""
+        self._left.clear()
+        self._is_saved = True
+
+    def to_summarise(self, instruction: str) -> Layout | None:
+        """A prompt that goes on from what the model has read already, and asks for a summary of it; None: no room."""
+        tokens = self._tokens_with(instruction)
+        if tokens > self.room_tokens:
+            return None
+        return Layout((*self.of(self._turns, self._opening), ("user", instruction)), tokens)
+
     def move_to(self, *, context_tokens: int, answer_tokens: int) -> None:
         """Goes on before another model: its context is another one, and its tokens are counted anew."""
         self._context_tokens, self._answer_tokens = context_tokens, answer_tokens
@@ -136,9 +232,17 @@ class Conversation:
         self._known_tokens = self._room = None
         self._sent = ()  # another model has nothing of it in its cache
 
-    def lay_out(self, moment: str) -> Layout:
-        """The prompt for `moment`, after compaction where it would not fit otherwise."""
-        tokens = self._tokens_with(moment)
+    def whole(self, moment: str) -> list[tuple[Role, str]]:
+        """The prompt for `moment` with all that was said, whether it fits or not."""
+        return self._messages(moment)
+
+    def lay_out(self, moment: str, tokens: int | None = None) -> Layout:
+        """The prompt for `moment`, after compaction where it would not fit otherwise.
+
+        tokens: the model's own count of `whole(moment)`, None where it can't be asked
+        """
+        if tokens is None:
+            tokens = self._tokens_with(moment)
         left: tuple[Turn, ...] = ()
         if tokens > self.room_tokens:
             left = self._compact(moment)
@@ -157,22 +261,33 @@ class Conversation:
         self._room = None
         self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
 
-    def of(self, turns: Sequence[Turn], gists: Sequence[str] = ()) -> list[tuple[Role, str]]:
+    def of(self, turns: Sequence[Turn], opening: Opening = NOTHING) -> list[tuple[Role, str]]:
         """The prompt that such turns make, up to the last reply."""
-        return _laid_out(self.rules, turns, gists[-MAX_GISTS:])
+        return _laid_out(self.rules, turns, opening)
 
-    def restore(self, turns: Sequence[Turn], gists: Sequence[str] = (), *, tokens: int | None = None) -> None:
-        """Goes on with the turns of an earlier run, and the gists of what had left before; what no longer fits leaves.
+    def restore(
+        self,
+        turns: Sequence[Turn],
+        opening: Opening = NOTHING,
+        *,
+        through: int = 0,
+        summed_through: int = 0,
+        tokens: int | None = None,
+    ) -> None:
+        """Goes on with the turns of an earlier run, and what stood before them; what no longer fits leaves.
 
-        tokens: the model's own count of `of(turns, gists)`, None where it can't be asked
+        through: number of the newest turn that had left; summed_through: of the newest one that a summary tells of
+        tokens: the model's own count of `of(turns, opening)`, None where it can't be asked
         """
         self._turns = list(turns)
-        self._gists = list(gists)[-MAX_GISTS:]
+        self._opening = opening
+        self._through = through
+        self._summed_through = max(self._summed_through, summed_through)  # one may wait already
         self._known_tokens = self._room = None
         if tokens is not None:
-            self.estimate.learn(self.of(turns, gists), tokens)
+            self.estimate.learn(self.of(turns, opening), tokens)
             self._known_tokens = tokens
-        self._sent = tuple(self.of(self._turns, self._gists))
+        self._sent = tuple(self.of(self._turns, self._opening))
         if self._tokens_with("") > self.room_tokens:
             self._compact("")
 
@@ -192,11 +307,14 @@ class Conversation:
 
     def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
         self._asked = tuple(self._messages(moment))
-        return Layout(self._asked, tokens, left, first_difference(self._sent, self._asked))
+        broken = first_difference(self._sent, self._asked)
+        if broken is not None:
+            broken = named(broken, self.rules, self._opening)
+        return Layout(self._asked, tokens, left, broken)
 
     def _messages(self, moment: str) -> list[tuple[Role, str]]:
-        before = _laid_out(self.rules, self._turns, self._gists)
-        return [*before, ("user", moment if self._turns else _with_gists(moment, self._gists))]
+        before = _laid_out(self.rules, self._turns, self._opening)
+        return [*before, ("user", moment if self._turns else self._opening.before(moment))]
 
     def _tokens_with(self, moment: str) -> int:
         if self._known_tokens is not None and self._turns:
@@ -207,21 +325,48 @@ class Conversation:
         """Lets the oldest turns leave until the rest takes `keep_share` of the room that the moment leaves."""
         self._known_tokens = self._room = None
         self._sent = ()
+        self._renew()
         left: list[Turn] = []
         fixed = self.estimate.message_tokens(self.rules) + self.estimate.message_tokens(moment)
-        goal = (self.room_tokens - fixed) * self.keep_share
+        # What stands for the turns that left is read again as well.
+        goal = (self.room_tokens - fixed) * self.keep_share - self._tokens_of(self._opening.summary)
         while self._turns and self._turn_tokens() > goal:
             turn = self._turns.pop(0)
             left.append(turn)
-            self._gists = [*self._gists, turn.gist][-MAX_GISTS:]
-        while self._gists and (
+            self._through, self._is_saved = turn.seq, False
+            if turn.seq > self._summed_through:
+                self._begin_with(replace(self._opening, gists=(*self._opening.gists, turn.gist)[-MAX_GISTS:]))
+                self._left.append(turn)
+        while self._opening.gists and (
             self._gist_tokens() > self.room_tokens * GIST_SHARE or self._tokens_with(moment) > self.room_tokens
         ):
-            self._gists.pop(0)
+            self._begin_with(replace(self._opening, gists=self._opening.gists[1:]))
+        for less in (replace(self._opening, summary=""), NOTHING):  # a moment may leave room for nothing else
+            if self._tokens_with(moment) > self.room_tokens:
+                self._begin_with(less)
         return tuple(left)
 
+    def _renew(self) -> None:
+        """Brings in the self-model, and the summary that waits: it tells of all that the opening told of so far."""
+        known = self._next_known()
+        if self._next.summary:
+            self._begin_with(Opening(known, self._next.summary))
+            self._next = replace(self._next, summary="")
+        else:
+            self._begin_with(replace(self._opening, known=known))
+
+    def _next_known(self) -> tuple[str, ...]:
+        return that_fit(self._next.known, int(self.room_tokens * KNOWN_SHARE), self.estimate.tokens)
+
+    def _begin_with(self, opening: Opening) -> None:
+        if opening != self._opening:
+            self._opening, self._room, self._is_saved = opening, None, False
+
+    def _tokens_of(self, text: str) -> int:
+        return self.estimate.tokens(text) if text else 0
+
     def _gist_tokens(self) -> int:
-        return sum(self.estimate.tokens(gist) for gist in self._gists)
+        return sum(self.estimate.tokens(gist) for gist in self._opening.gists)
 
     def _turn_tokens(self) -> int:
         said: list[tuple[Role, str]] = []
@@ -231,13 +376,9 @@ class Conversation:
         return self.estimate.prompt_tokens(said)
 
 
-def _laid_out(rules: str, turns: Sequence[Turn], gists: Sequence[str]) -> list[tuple[Role, str]]:
+def _laid_out(rules: str, turns: Sequence[Turn], opening: Opening) -> list[tuple[Role, str]]:
     messages: list[tuple[Role, str]] = [("system", rules)]
     for position, turn in enumerate(turns):
-        messages.append(("user", turn.user if position else _with_gists(turn.user, gists)))
+        messages.append(("user", turn.user if position else opening.before(turn.user)))
         messages.append(("assistant", turn.reply))
     return messages
-
-
-def _with_gists(text: str, gists: Sequence[str]) -> str:
-    return "\n".join(["Earlier:", *(f"- {gist}" for gist in gists), text]) if gists else text

@@ -1,8 +1,10 @@
 """Did the prompt begin as the last one did? The server's prefix cache serves only what is the same, byte for byte."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from wakeful.context.opening import Opening
 
 Role = Literal["system", "user", "assistant"]
 
@@ -42,3 +44,13 @@ def first_difference(before: Sequence[tuple[Role, str]], now: Sequence[tuple[Rol
         part = f"message {at} ({role})" if new_role == role else f"message {at} ({role}, now {new_role})"
         return Broken(part, byte, was[begin : place + _AROUND], text[begin : place + _AROUND])
     return None
+
+
+def named(broken: Broken, rules: str, opening: Opening) -> Broken:
+    """The same, with the part of the prompt told by its name where it stands before the oldest turn."""
+    end = len(rules.encode("utf-8", "surrogatepass"))
+    for name, text in (("rules", ""), *opening.parts):
+        end += len(text.encode("utf-8", "surrogatepass")) + (name != "rules")  # and its line's end
+        if broken.byte < end:
+            return replace(broken, part=f"the {name}, {broken.part}")
+    return broken

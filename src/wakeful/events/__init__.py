@@ -34,6 +34,7 @@ from wakeful.events.model import (
 from wakeful.events.remembering import Figures, Forgotten, MemoryForm, Remembered, SelfModel
 from wakeful.events.talking import Answer, Feedback, Question
 from wakeful.events.thinking import (
+    Compaction,
     Intention,
     IntentionForm,
     IntentionMet,
@@ -66,6 +67,7 @@ __all__ = [
     "Brake",
     "Claim",
     "ClaimForm",
+    "Compaction",
     "Comparison",
     "Cursor",
     "Delivery",

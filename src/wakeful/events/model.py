@@ -282,9 +282,10 @@ class Quiet(Event, frozen=True, kw_only=True, tag="quiet"):
 
 
 class Summary(Event, frozen=True, kw_only=True, tag="summary"):
-    """What left the prompt, in short; `by_model` is false for an extractive stand-in.
+    """What left the prompt, or is about to, in short; `by_model` is false for an extractive stand-in.
 
-    earlier: what the prompt then said of all that had left it, a line each, so that it goes on with the same bytes
+    from_seq, to_seq: the first and the last thought that it stands for; it tells of what was told of earlier as well
+    earlier: in older journals, what `Compaction.gists` is now
     """
 
     text: str

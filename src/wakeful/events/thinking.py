@@ -144,3 +144,25 @@ class ParameterVerdict(Event, frozen=True, kw_only=True, tag="parameter_verdict"
     @property
     def origin(self) -> str:
         return "mind"
+
+
+class Compaction(Event, frozen=True, kw_only=True, tag="compaction"):
+    """What the prompt begins with from here on, after its rules; so that a mind which starts again goes on with the
+    same bytes.
+
+    through: number of the newest thought that has left the prompt, 0 for none
+    summed_through: of the newest one that `summary` tells of; it may still stand in the prompt
+    known: the lines of the self-model that it holds; summary: what stands for what left long ago, in short
+    gists: what it says of what left since then, a line each
+    """
+
+    through: int
+    summed_through: int = 0
+    known: tuple[str, ...] = ()
+    summary: str = ""
+    gists: tuple[str, ...] = ()
+    provenance: Provenance = "recalled"
+
+    @property
+    def origin(self) -> str:
+        return "mind"

@@ -52,8 +52,8 @@ async def audit(journal: Journal, sample: int = 1000) -> Audit:
         sources = await journal.get(event.evidence)
         gone += len(sources) < len(event.evidence)
         mark = fingerprint(entry)
-        # Two hours in which the same happened are two episodes.
-        near = prints.setdefault(f"{event.form} {event.about} {event.span and event.at_ns}", [])
+        # Two hours in which the same happened are two episodes; so are a week, and the only day of it that had any.
+        near = prints.setdefault(f"{event.form} {event.about} {event.span} {event.span and event.at_ns}", [])
         if event.provenance in ("recalled", "prompted") or (event.evidence and not await _grounded(journal, sources)):
             junk["self-made"].append(entry.seq)
         elif _is_unsupported(event, sources):

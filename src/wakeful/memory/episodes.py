@@ -92,8 +92,13 @@ async def _told_until(journal: Journal, span: Span) -> int:
 
 
 def _belongs(entry: Entry, made_of: str) -> bool:
-    """Whether an entry goes into an episode that is made of these spans ("" for an hour, which is made of entries)."""
+    """Whether an entry goes into an episode that is made of these spans ("" for an hour, which is made of entries).
+
+    A thought that rests on nothing that was seen is no memory: the mind would remember itself having nothing to do.
+    """
     event = entry.event
+    if isinstance(event, Thought) and not event.evidence:
+        return False
     if isinstance(event, Remembered):
         return event.span == made_of if made_of else event.form == "note"
     return not made_of

@@ -49,7 +49,7 @@ async def learn(memory: Memory, now_ns: int) -> Learnt:
         held = await memory.newest_about(about)
         if held is None or (isinstance(held.event, Remembered) and held.event.text != fact.text):
             facts.append(_in_place_of(fact, held))
-            if held is not None and _is_contradicted(held, fact):
+            if held is not None and _is_contradicted(held):
                 contradictions.append(_contradiction(held, fact, now_ns))
     return Learnt(tuple(facts), tuple(contradictions))
 
@@ -139,12 +139,15 @@ def _in_place_of(fact: Remembered, held: Entry | None) -> Remembered:
     return fact if held is None else msgspec.structs.replace(fact, supersedes=held.seq)
 
 
-def _is_contradicted(held: Entry, fact: Remembered) -> bool:
-    """Whether what was held is worth a thought now that it is not so: somebody said it, or it held for long."""
+def _is_contradicted(held: Entry) -> bool:
+    """Whether what was held is worth a thought now that it is not so: somebody said it, and was sure.
+
+    A state that was seen and is another one now has changed; that is news, which the gate judges, and contradicts
+    nothing, however long it lasted.
+    """
     event = held.event
     assert isinstance(event, Remembered)
-    long_ns = 7 * 86_400 * 10**9
-    return event.confidence >= _HELD and (event.provenance == "user" or fact.at_ns - event.at_ns >= long_ns)
+    return event.source != "consolidation" and event.confidence >= _HELD
 
 
 def _contradiction(held: Entry, fact: Remembered, now_ns: int) -> Observation:

@@ -103,13 +103,20 @@ class RollUp:
             for entry in found:
                 event = entry.event
                 if isinstance(event, Observation) and event.form == "metrics" and event.values:
-                    values.setdefault(event.source, []).append((event.at_ns, event.values))
+                    values.setdefault(event.source, []).append((event.at_ns, _named(event)))
             at_ns = end_ns
         return [_figures(source, span, since_ns, until_ns, seen) for source, seen in values.items() for span in spans]
 
     async def _progress(self) -> _Progress:
         data = await self._journal.load_state(STATE)
         return msgspec.json.decode(data, type=_Progress) if data is not None else _Progress()
+
+
+def _named(event: Observation) -> dict[str, float]:
+    """Its numbers; each with what it is of, where a source tells of several (ten containers have no mean)."""
+    if not event.subject:
+        return event.values
+    return {f"{name}:{event.subject}": value for name, value in event.values.items()}
 
 
 def _figures(

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from wakeful.events import (
+    Compaction,
     Cursor,
     Entry,
     Forgotten,
@@ -34,7 +35,7 @@ _SAID = (
         "action_request",
         "action_result",
     ),
-    *("notification", "question", "answer", "summary", "salience"),
+    *("notification", "question", "answer", "summary", "compaction", "salience"),
 )
 
 
@@ -82,6 +83,11 @@ def _rests_on(entry: Entry, going: dict[int, Entry], cycles: set[str]) -> bool:
     if isinstance(event, Summary):  # made of the gists of thoughts
         return any(
             event.from_seq <= seq <= event.to_seq for seq, each in going.items() if isinstance(each.event, Thought)
+        )
+    if isinstance(event, Compaction):  # of all that left until then
+        return any(
+            (seq <= event.through and isinstance(each.event, Thought)) or isinstance(each.event, SelfModel)
+            for seq, each in going.items()
         )
     if getattr(event, "cycle", "") in cycles or getattr(event, "key", "") in cycles:
         return True

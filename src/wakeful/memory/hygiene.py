@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from wakeful.events import Entry, Observation, Provenance, WakefulError
+from wakeful.events import Entry, Health, Observation, Provenance, WakefulError
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 # Names as far as they can be told by their looks: paths, hosts, what is put together, capitals within a sentence.
@@ -38,8 +38,8 @@ def against(text: str, provenance: Provenance, evidence: Sequence[Entry]) -> str
 
 
 def is_solid(entry: Entry) -> bool:
-    """Whether an entry was observed, or said by the user."""
-    return getattr(entry.event, "provenance", "") in ("observed", "user")
+    """Whether an entry was observed (by a source, or by the program itself: `Health`), or said by the user."""
+    return isinstance(entry.event, Health) or getattr(entry.event, "provenance", "") in ("observed", "user")
 
 
 def unsupported(text: str, sources: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ from wakeful.mind.thinker import Messages, OnText, Thinker
 _NOTABLE = ("thought", "notification", "set_aside", "thought_failed", "answer")
 _DAY_S = 86400.0
 _MAX_ENTRIES = 40
+_OF_EVER = 10
 _RECENT_ENTRIES = 6  # newest observations, so that there is something to say about a machine where nothing happened
 
 _AMOUNT = re.compile(r"\b(?:last|past)\s+(\d+)?\s*(minute|hour|day|week)s?\b", re.IGNORECASE)
@@ -74,7 +75,8 @@ async def answer_to(
     since_ns: from when on the journal is looked at; else as the question's words say
     Raises UnusableAnswer, JournalError, and every LMStudioError of the client.
     """
-    entries = await _entries(asked, journal, recall, since(asked.text, asked.at_ns) if since_ns is None else since_ns)
+    named_ns = since(asked.text, asked.at_ns, else_ns=0) if since_ns is None else since_ns
+    entries = await _entries(asked, journal, recall, named_ns)
     rules = prompt(ASK)
     entries, messages = await _laid_out(asked.text, entries, rules, thinker, asked.at_ns)
     answered = await thinker.ask(
@@ -123,9 +125,14 @@ def _ns(at: datetime) -> int:
     return int(at.timestamp() * 1e9)
 
 
-async def _entries(asked: Question, journal: Journal, recall: Recall, begin: int) -> list[Entry]:
-    """What may hold the answer, most useful first: what matches its words, what was thought, what was seen last."""
-    found = await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
+async def _entries(asked: Question, journal: Journal, recall: Recall, named_ns: int) -> list[Entry]:
+    """What may hold the answer, most useful first: what matches its words, what was thought, what was seen last.
+
+    named_ns: from when on; 0 where the question names no time: then it is the last day, and what matches best of ever
+    """
+    begin = named_ns or asked.at_ns - int(_DAY_S * 1e9)
+    found = [] if named_ns else await recall.about(asked, limit=_OF_EVER)
+    found += await recall.about(asked, limit=_MAX_ENTRIES, since_ns=begin)
     found += await journal.read(kinds=_NOTABLE, since_ns=begin, limit=_MAX_ENTRIES, newest_first=True)
     found += await journal.read(kinds=("observation",), since_ns=begin, limit=_RECENT_ENTRIES, newest_first=True)
     unique = {entry.seq: entry for entry in found}

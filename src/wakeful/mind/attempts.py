@@ -39,6 +39,7 @@ from wakeful.mind.cycle import Concluded, Cycle, Frame, new_id, raw_lines, think
 from wakeful.mind.modes import Agenda, Wake
 from wakeful.mind.prompt import Rules
 from wakeful.mind.settings import MindSettings
+from wakeful.mind.summaries import compacted
 from wakeful.mind.thinker import Thinker, UnusableAnswer
 
 T = TypeVar("T")
@@ -122,14 +123,14 @@ class Attempts:
             attempt = 1 + max((self.interrupted[seq] for seq in cycle.evidence), default=0)
             cycle = Cycle(new_id(), cycle.reason, cycle.batch, attempt)
             self.phase = "thinking"
-            await self._journal.append([cycle.started(self._now_ns())])
+            await self._note([cycle.started(self._now_ns())])
             try:
                 concluded = await self.unless_called_away(self._once(cycle), wake)
             except GaveWay as error:
                 yielded = ThoughtYielded(
                     at_ns=self._now_ns(), cycle=cycle.id, reason=cycle.reason, to=error.to, evidence=cycle.evidence
                 )
-                await self._journal.append([yielded])
+                await self._note([yielded])
                 raise
             except UnusableAnswer as error:
                 await self._conclude([self._failed(cycle, error.message, raw=error.raw), *self._raw(cycle)], cycle)
@@ -218,7 +219,9 @@ class Attempts:
 
     async def _conclude(self, events: Sequence[Event], cycle: Cycle) -> list[Entry]:
         """One transaction: what the cycle came to, and how far the journal is consumed."""
-        entries = await self.commit(events, cycle.batch.through or self.cursor)
+        compacted_too = compacted(self._conversation, self._now_ns())
+        entries = await self.commit([*events, *compacted_too], cycle.batch.through or self.cursor)
+        self._conversation.saved()
         for seq in cycle.evidence:
             del self.interrupted[seq]
         return entries
@@ -240,7 +243,7 @@ class Attempts:
         self.phase = "waiting for the model"
         news = [] if self._model_down else [self._health("down", str(error))]
         self._model_down = True
-        await self._journal.append([failed, *news])
+        await self._note([failed, *news])
         await self.unless_called_away(self._server_is_back(), wake)
         if isinstance(error, GONE):
             await self.look_again()
@@ -266,6 +269,11 @@ class Attempts:
             text=f"{why}:\n{raw_lines(cycle.batch.shown)}",
             evidence=cycle.evidence,
         )
+
+    async def _note(self, events: Sequence[Event]) -> None:
+        """Journals what happened on the way, and with it what left the prompt, so that the two never part."""
+        await self._journal.append([*events, *compacted(self._conversation, self._now_ns())])
+        self._conversation.saved()
 
     async def _set_aside(self, cycle: Cycle) -> None:
         """Gives up on evidence that broke its thought too often, and tells the user with the raw lines."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from wakeful.actions import Toolbox
-from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line
+from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line, shorten
 from wakeful.events import (
     SEVERITIES,
     ActionRequest,
@@ -21,7 +21,6 @@ from wakeful.events import (
     Observation,
     Prediction,
     Severity,
-    Summary,
     Thought,
     ThoughtStarted,
     WakeReason,
@@ -41,6 +40,9 @@ PREDICTION_DUE_S = 3600.0
 
 THINK_AGAIN_S = 3600.0
 """When something that was to be thought over later is thought over."""
+
+_GIST_CHARS = 80
+"""Of what a thought was about; as much as the pilot model may write of it."""
 
 _LAYOUTS = 3
 """How often a prompt is laid out anew when the model's own count says that it is too long."""
@@ -126,7 +128,6 @@ async def think(
     layout, seen, text = await _laid_out(
         cycle, conversation, thinker, lambda seen: _moment(cycle, seen, conversation, frame, begun_ns)
     )
-    left = layout.left
     observations = [each.observation for each in seen]
     citable = [cite(each.seq) for each in seen]
     if not thinker.facts.pilot and REMEMBERED in text.splitlines():
@@ -136,7 +137,6 @@ async def think(
         answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
     except ContextOverflow:
         layout = conversation.overflowed(text)
-        left += layout.left
         answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
     thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
     claim, due_s = _claim(answered.value, offered, observations)
@@ -144,15 +144,13 @@ async def think(
     events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
     if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
         events.append(_to_think_again(thought))
-    if left:
-        events.append(_summary(left, conversation.gists, now_ns()))
     turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
     return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
 
 
 def gist(thought: Thought) -> str:
     """The thought in one line, which stands for its turn once that has left the prompt."""
-    return f"{clock(thought.at_ns)[:5]} {thought.severity} {thought.focus}"
+    return f"{clock(thought.at_ns)[:5]} {thought.severity} {shorten(thought.focus, _GIST_CHARS)}"
 
 
 def raw_lines(shown: Sequence[Seen]) -> str:
@@ -167,17 +165,18 @@ async def _laid_out(
 
     Raises ContextOverflow when even the shortest one does not fit.
     """
-    left: tuple[Turn, ...] = ()
     for _ in range(_LAYOUTS):
         seen = _that_fit(cycle, conversation)
         text = write(seen)
-        layout = conversation.lay_out(text)
-        left += layout.left
+        whole = conversation.whole(text)
+        tokens = await thinker.count(whole)
+        layout = conversation.lay_out(text, tokens)
         if layout.broken is not None:
             _log.warning("%s The server reads it anew from there.", layout.broken)
-        tokens = await thinker.count(layout.messages)
+        if tokens is not None and list(layout.messages) != whole:
+            tokens = await thinker.count(layout.messages)
         if tokens is None or conversation.counted(layout, tokens):
-            return replace(layout, tokens=tokens or layout.tokens, left=left), seen, text
+            return replace(layout, tokens=tokens or layout.tokens), seen, text
     raise ContextOverflow(
         f"The shortest prompt does not fit into {conversation.room_tokens:,} tokens.",
         n_ctx=thinker.facts.context_tokens,
@@ -233,12 +232,14 @@ async def _ask(
 ) -> Answered[Reply] | Answered[FullReply]:
     """The pilot is asked for what it was trained on; other models for a claim, and a call of a tool, as well."""
 
+    shown = layout.messages[-1][1]
+
     def check(reply: Reply) -> str:
         invented = [each for each in reply.evidence if each not in citable]
-        return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else garbled(reply)
+        return f"evidence names {', '.join(invented[:3])}, which was not shown" if invented else garbled(reply, shown)
 
     if thinker.facts.pilot:
-        schema = reply_schema(citable, shown=layout.messages[-1][1])
+        schema = reply_schema(citable, shown=shown)
         return await thinker.ask(layout.messages, Reply, schema, check=check, on_text=on_text)
     schema = reply_schema(citable, claimable=offered.names, holds=HOLDS, call=tools.schema() if tools else None)
 
@@ -357,17 +358,4 @@ def _to_think_again(thought: Thought) -> Intention:
         due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
         evidence=thought.evidence,
         provenance="model",
-    )
-
-
-def _summary(left: Sequence[Turn], earlier: Sequence[str], now_ns: int) -> Summary:
-    """What left the prompt, by the gists of its thoughts: no model had a hand in it."""
-    text = "; ".join(turn.gist for turn in left)
-    return Summary(
-        at_ns=now_ns,
-        text=text,
-        from_seq=left[0].seq,
-        to_seq=left[-1].seq,
-        earlier=tuple(earlier),
-        provenance="recalled",
     )

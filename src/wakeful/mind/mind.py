@@ -32,6 +32,7 @@ from wakeful.mind.prompt import Rules, Stance, rules, stance_of
 from wakeful.mind.questions import Questions
 from wakeful.mind.recover import new_conversation
 from wakeful.mind.settings import MindSettings
+from wakeful.mind.summaries import Summarising, compacted
 from wakeful.mind.thinker import ModelFacts, Thinker
 from wakeful.mind.workspace import MAX_SHOWN, Batch, Workspace
 
@@ -92,6 +93,7 @@ class Mind:
             now_ns=now_ns,
             on_partial=on_partial,
         )
+        self._summarising = Summarising(journal, thinker, self._conversation, self._agenda, now_ns, self._beside)
         self._questions = Questions(journal, self._agenda, now_ns)
         self._answering = Answering(
             journal, thinker, recall, self._attempts, self._questions, now_ns=now_ns, on_partial=on_partial
@@ -194,6 +196,9 @@ class Mind:
         for seen, cursor in left.seen:
             self._on_salient(seen, cursor)
         await recover.into(self._conversation, self._journal, self._thinker)
+        self._conversation.renew()  # the server reads it all anew anyway
+        await self._journal.append(compacted(self._conversation, self._now_ns()))
+        self._conversation.saved()
         newest = await self._journal.read(kinds=("prediction",), limit=1, newest_first=True)
         self._expected = newest[0].event.body if newest else ""
 
@@ -250,6 +255,7 @@ class Mind:
     async def _think_on(self) -> None:
         while True:
             self._attempts.phase = "watching"
+            await self._summarising.while_nothing_waits()
             wake = await self._agenda.next(self._pace.wait_s)
             self._attempts.phase = "thinking"
             try:
@@ -296,6 +302,10 @@ class Mind:
         await self._reflecting.thought(thought)
         self.attending.attention.budget.spent(thought.at_ns, concluded.tokens, thought.duration_s)
 
+    def _beside(self, tokens: int, busy_s: float) -> None:
+        """Takes in what was asked of the model beside thoughts."""
+        self.attending.attention.budget.spent(self._now_ns(), tokens, busy_s, thought=False)
+
     def _thought_over(self, wake: Wake, batch: Batch) -> bool:
         """Whether all that decided a prediction surprised by itself, and was thought about: it is not told twice."""
         decided = wake.reason == "due" and all(isinstance(entry.event, PredictionResolved) for entry in wake.about)
@@ -319,6 +329,8 @@ class Mind:
 
     async def _frame(self, cycle: Cycle) -> Frame:
         """What stands around the observations of a cycle."""
+        if not self.facts.pilot:
+            self._conversation.prepare(known=await recover.known(self._journal))
         without = {turn.seq for turn in self._conversation.turns}
         recalled = await self._recall.recall([seen.observation for seen in cycle.batch.shown], without=without)
         if cycle.reason in ("idle", "reflective") and not self.facts.pilot:

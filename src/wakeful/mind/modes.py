@@ -88,6 +88,12 @@ class Agenda:
         self._waiting.remove(first)
         return first
 
+    async def anything(self) -> None:
+        """Waits until there is any reason to think."""
+        while not self._waiting:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def more_important(self, wake: Wake) -> WakeReason:
         """Waits until there is a reason that `wake` gives way to, and gives it."""
         while True:

@@ -21,8 +21,9 @@ from wakeful.mind.workspace import MAX_SHOWN, Workspace
 class Part:
     """A part of the prompt.
 
-    name: rules, turn or moment; seq: the thought of a turn, 0 for the other parts
-    texts: (role, text) in order; tokens: what it adds to the prompt
+    name: rules, self-model, summary, earlier, turn or moment; seq: the thought of a turn, 0 for the other parts
+    texts: (role, text) in order; of what stands before the oldest turn, its share of that turn's message
+    tokens: what it adds to the prompt
     kept: whether the next thought begins with it too, so that the server need not read it again
     """
 
@@ -58,11 +59,13 @@ async def preview(
     stances: Sequence[Stance] = (),
     prompt: str = "",
     tools: str = "",
+    awake: bool = False,
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Preview:
     """The prompt of the thought that would come next, from what the journal says is waiting.
 
     stance, stances, prompt: as of `MindSettings`; tools: a line for each tool
+    awake: whether a mind thinks on this journal; one that starts takes a newer self-model in at once
     Raises PromptUnreadable, and a JournalError.
     """
     tuning = Tuning({STANCE: stance}, {}, {STANCE: stances})
@@ -72,6 +75,8 @@ async def preview(
         thinker, rules(pilot=thinker.facts.pilot, stance=stance, file=prompt, tools=tools)
     )
     await recover.into(conversation, journal, thinker)
+    if not awake:
+        conversation.renew()
     waiting = await recover.waiting(journal)
     workspace = Workspace()
     for seen, cursor in waiting.seen:
@@ -88,8 +93,8 @@ async def preview(
         others=batch.others,
         notes=() if thinker.facts.pilot else [*await notes(journal), offer(observed, ()).note],
     )
-    layout = conversation.lay_out(text)
-    exact = await thinker.count(layout.messages) is not None
+    counted = await thinker.count(conversation.whole(text))
+    layout, exact = conversation.lay_out(text, counted), counted is not None
     parts = await _parts(layout.messages, conversation, thinker if exact else None)
     return Preview(
         parts=parts,
@@ -103,20 +108,41 @@ async def preview(
 async def _parts(
     messages: Sequence[tuple[Role, str]], conversation: Conversation, counter: Thinker | None
 ) -> tuple[Part, ...]:
-    """Rules, then a part for each turn, then the moment; each counted as what it adds to those before it."""
-    ends = [1, *range(3, len(messages), 2), len(messages)]
-    seqs = [0, *(turn.seq for turn in conversation.turns), 0]
-    parts: list[Part] = []
-    begin = before = 0
-    for end, seq in zip(ends, seqs, strict=True):
-        texts = tuple(messages[begin:end])
-        counted = await counter.count(messages[:end]) if counter is not None else None
+    """Rules, what stands before the turns, a part for each turn, then the moment; each as what it adds to the others.
+
+    A server counts whole prompts only: each is counted together with all before it.
+    """
+    made: list[Part] = []
+    before = 0
+    for name, seq, texts, prompt in _pieces(messages, conversation):
+        counted = await counter.count(prompt) if counter is not None else None
         tokens = counted - before if counted is not None else _estimated(texts, conversation)
         before += tokens
-        name = "rules" if begin == 0 else "moment" if end == len(messages) else "turn"
-        parts.append(Part(name, texts, tokens, kept=name != "moment", seq=seq))
+        made.append(Part(name, tuple(texts), tokens, kept=name != "moment", seq=seq))
+    return tuple(made)
+
+
+Piece = tuple[str, int, list[tuple[Role, str]], list[tuple[Role, str]]]
+"""Name, number of the thought, the texts themselves, and the prompt up to their end."""
+
+
+def _pieces(messages: Sequence[tuple[Role, str]], conversation: Conversation) -> list[Piece]:
+    rules, first, *rest = messages
+    pieces: list[Piece] = [("rules", 0, [rules], [rules])]
+    text = ""
+    for name, part in conversation.opening.parts:
+        text = f"{text}\n{part}" if text else part
+        pieces.append((name, 0, [("user", part)], [rules, ("user", text)]))
+    own: tuple[Role, str] = ("user", first[1][len(text) + 1 :] if text else first[1])
+    said = [own, *rest]
+    ends = [*range(2, len(said), 2), len(said)]
+    seqs = [*(turn.seq for turn in conversation.turns), 0]
+    begin = 0
+    for end, seq in zip(ends, seqs, strict=True):
+        name = "moment" if end == len(said) else "turn"
+        pieces.append((name, seq, said[begin:end], list(messages[: end + 1])))
         begin = end
-    return tuple(parts)
+    return pieces
 
 
 def _estimated(texts: Sequence[tuple[Role, str]], conversation: Conversation) -> int:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wakeful.context import MESSAGE_TOKENS, Conversation, Seen, Turn, cite, moment
+from wakeful.context import MAX_GISTS, MESSAGE_TOKENS, Conversation, Opening, Seen, Turn, as_data, cite, moment
 from wakeful.events import (
+    Compaction,
     Cursor,
     Entry,
+    Event,
     Observation,
     Salience,
     SetAside,
@@ -20,6 +22,7 @@ from wakeful.events import (
     ThoughtYielded,
 )
 from wakeful.journal import Journal
+from wakeful.memory import newest
 from wakeful.mind.cycle import gist
 from wakeful.mind.prompt import Rules
 from wakeful.mind.schema import AttentionShares, Reply
@@ -30,8 +33,8 @@ CONSUMER = "mind"
 
 _KINDS = ("salience", "thought_started", "thought", "thought_failed", "thought_yielded", "set_aside")
 
-_TURNS = 200
-"""Thoughts that are looked at: more than a prompt holds turns."""
+_TURNS, _MOST_TURNS = 200, 12_800
+"""Thoughts that are looked at first, and at most: more than the longest prompt holds turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,23 @@ def new_conversation(thinker: Thinker, rules: Rules) -> Conversation:
 
 async def into(conversation: Conversation, journal: Journal, thinker: Thinker) -> None:
     """Lets a conversation go on with the bytes that the last prompt had, as far as they still fit."""
-    kept, gists = await turns(journal)
-    tokens = await thinker.count(conversation.of(kept, gists)) if kept else None
+    if not thinker.facts.pilot:  # which was not trained on either
+        conversation.prepare(known=await known(journal))
+    left = await left_by(journal)
+    if left.waiting is not None and not thinker.facts.pilot:
+        conversation.prepare(summary=left.waiting.text, through=left.waiting.to_seq)
+    kept = left.turns
+    tokens = await thinker.count(conversation.of(kept, left.opening)) if kept else None
     if kept and tokens is None:
         tokens = await _counted_then(journal, kept[-1].seq, thinker.facts.name)
-    conversation.restore(kept, gists, tokens=tokens)
+    conversation.restore(kept, left.opening, through=left.through, summed_through=left.summed_through, tokens=tokens)
+
+
+async def known(journal: Journal) -> tuple[str, ...]:
+    """The lines of the self-model that is in force, each as a line of a prompt."""
+    version = await newest(journal)
+    lines = version.text.splitlines() if version is not None else []
+    return tuple(as_data(line) for line in lines if line.strip())
 
 
 async def _counted_then(journal: Journal, seq: int, model: str) -> int | None:
@@ -99,20 +114,64 @@ async def _counted_then(journal: Journal, seq: int, model: str) -> int | None:
     return last.prompt_tokens + last.completion_tokens + MESSAGE_TOKENS
 
 
-async def turns(journal: Journal) -> tuple[list[Turn], list[str]]:
-    """The turns that the last prompt held, oldest first, and the gists of what had left it before."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The prompt as the last run left it.
+
+    turns: oldest first; opening: what stands before them; through, summed_through: as of `Compaction`
+    waiting: a summary that was written and does not stand in the prompt yet
+    """
+
+    turns: tuple[Turn, ...]
+    opening: Opening
+    through: int
+    summed_through: int
+    waiting: Summary | None
+
+
+async def left_by(journal: Journal) -> Left:
+    """The prompt of the last run, from the journal alone."""
+    compactions = await journal.read(kinds=("compaction",), limit=1, newest_first=True)
     summaries = await journal.read(kinds=("summary",), limit=1, newest_first=True)
-    newest = await journal.read(kinds=("thought",), limit=_TURNS, newest_first=True)
-    last = summaries[0].event if summaries else None
-    left_through = last.to_seq if isinstance(last, Summary) else 0
-    thoughts = [(entry.seq, entry.event) for entry in reversed(newest) if isinstance(entry.event, Thought)]
-    gists = [gist(thought) for seq, thought in thoughts if seq <= left_through]
-    if isinstance(last, Summary) and last.earlier:
-        gists = list(last.earlier)
-    kept = [(seq, thought) for seq, thought in thoughts if seq > left_through]
-    cited = {seq for _, thought in kept if not thought.shown for seq in thought.evidence}
+    last = compactions[0].event if compactions else None
+    summary = summaries[0].event if summaries else None
+    if not isinstance(last, Compaction):
+        last = await _as_before(journal, summary)
+    thoughts = await _thoughts(journal, last.through)
+    cited = {seq for _, thought in thoughts if not thought.shown for seq in thought.evidence}
     found = {entry.seq: entry for entry in await journal.get(cited)}
-    return [_turn(seq, thought, found) for seq, thought in kept], gists
+    waits = isinstance(summary, Summary) and summary.to_seq > max(last.through, last.summed_through)
+    return Left(
+        turns=tuple(_turn(seq, thought, found) for seq, thought in thoughts),
+        opening=Opening(last.known, last.summary, last.gists),
+        through=last.through,
+        summed_through=last.summed_through,
+        waiting=summary if waits and isinstance(summary, Summary) else None,
+    )
+
+
+async def _as_before(journal: Journal, summary: Event | None) -> Compaction:
+    """What a journal says that was written before there were compactions: they stood in summaries."""
+    if not isinstance(summary, Summary):
+        return Compaction(at_ns=0, through=0)
+    gists = summary.earlier or tuple(
+        gist(entry.event)
+        for entry in reversed(await journal.read(kinds=("thought",), limit=_TURNS, newest_first=True))
+        if isinstance(entry.event, Thought) and entry.seq <= summary.to_seq
+    )
+    return Compaction(at_ns=0, through=summary.to_seq, gists=gists[-MAX_GISTS:])
+
+
+async def _thoughts(journal: Journal, through: int) -> list[tuple[int, Thought]]:
+    """The thoughts after one, oldest first; of very many the newest."""
+    limit = _TURNS
+    while True:
+        newest_ones = await journal.read(kinds=("thought",), limit=limit, newest_first=True)
+        if len(newest_ones) < limit or newest_ones[-1].seq <= through or limit >= _MOST_TURNS:
+            break
+        limit *= 4
+    found = [(entry.seq, entry.event) for entry in reversed(newest_ones)]
+    return [(seq, event) for seq, event in found if seq > through and isinstance(event, Thought)]
 
 
 def _turn(seq: int, thought: Thought, found: dict[int, Entry]) -> Turn:

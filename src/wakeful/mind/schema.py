@@ -46,14 +46,17 @@ _ENDLESS = re.compile(r"(.{1,8}?)\1{11,}", re.DOTALL)
 _LEAST_ENDLESS_CHARS = 24
 
 
-def garbled(reply: Reply) -> str:
+def garbled(reply: Reply, shown: str) -> str:
     """What is wrong with a reply in which a few letters come again and again, as small models write; "" for nothing.
 
-    Rows of dashes, and the zeros of an address, are no such thing.
+    Rows of dashes, the zeros of an address, and what stands so in what was shown, are no such thing.
     """
     for name in ("focus", "assessment"):
         for found in _ENDLESS.finditer(getattr(reply, name)):
-            if len(found[0]) >= _LEAST_ENDLESS_CHARS and any(letter.isalnum() for letter in found[1]):
+            row = found[0]
+            if len(row) < _LEAST_ENDLESS_CHARS or row[:_LEAST_ENDLESS_CHARS] in shown:
+                continue
+            if any(letter.isalnum() for letter in found[1]):
                 return f"{name} says {found[1]!r} again and again"
     return ""
 

@@ -8,7 +8,15 @@ import msgspec
 
 from wakeful.context import Role
 from wakeful.events import WakefulError
-from wakeful.lmstudio import AsyncLMStudioClient, ChatResult, ContentDelta, Finished, LMStudioError
+from wakeful.lmstudio import (
+    AsyncLMStudioClient,
+    ChatResult,
+    ContentDelta,
+    ContextOverflow,
+    Finished,
+    LMStudioError,
+    Priority,
+)
 
 T = TypeVar("T")
 Messages = Sequence[tuple[Role, str]]
@@ -17,6 +25,8 @@ OnText = Callable[[str], None]
 
 LM_STUDIO = "LM Studio"
 """`ModelFacts.server` where LM Studio itself serves the model."""
+
+_NO_HURRY_S = 600.0
 
 MAX_RAW_CHARS = 2000
 """How much of an unusable answer is kept for a person to look at."""
@@ -147,6 +157,24 @@ class Thinker:
         if value is None:
             raise UnusableAnswer(f"The model's answer can't be used: {wrong}.", raw=second.text)
         return Answered(value=value, text=second.text, results=(first, second))
+
+    async def tell(self, messages: Messages, *, room_tokens: int) -> ChatResult:
+        """What the model says in plain words, in no hurry: it steps back for whoever else uses the server.
+
+        room_tokens: what the prompt may have; raises ContextOverflow where it has more, by the best count there is,
+        and every LMStudioError of the client.
+        """
+        tokens = await self.count(messages)
+        if tokens is not None and tokens > room_tokens:
+            raise ContextOverflow(f"The prompt has {tokens:,} tokens, and {room_tokens:,} are free.")
+        return await self.client.chat(
+            _sent(messages),
+            model=self.facts.name,
+            max_tokens=self.answer_tokens,
+            temperature=self._temperature,
+            limit_s=_NO_HURRY_S,
+            priority=Priority.BACKGROUND,
+        )
 
     async def _stream(self, messages: Messages, schema: dict[str, Any], on_text: OnText | None) -> ChatResult:
         text = ""

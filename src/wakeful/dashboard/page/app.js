@@ -33,7 +33,7 @@ function facts() {
   const share = status.observed ? percent(status.habituated, status.observed) : "–";
   by("expected").replaceChildren(share, el("small", "", `of ${status.observed.toLocaleString()} observations`));
   by("tokens").replaceChildren(status.tokens_today.toLocaleString(), el("small", "", `wakes at salience ${status.threshold.toFixed(2)}`));
-  const used = (status.room.rules ?? 0) + (status.room.turns ?? 0);
+  const used = (status.room.rules ?? 0) + (status.room.opening ?? 0) + (status.room.turns ?? 0);
   if (used) by("context").replaceChildren(percent(used, status.context_tokens), stacked(status.room), el("small", "", `of ${status.context_tokens.toLocaleString()} tokens in use`));
   by("note").textContent = plain([status.resumed, status.note].filter(Boolean).join(" "));
   by("note").hidden = !by("note").textContent;

@@ -27,6 +27,9 @@ logs or Chinese came out more than 2 % too low once 20 answers had been seen; `p
 _DOUBT = 2.0
 """Standard deviations of what is not yet known of the weights that a text's estimate rests on."""
 
+_LEAST = 0.1
+"""Of the usual that a weight is taken for, however little the answers say that it is."""
+
 _NOISE = 0.004
 _TRUST = 0.05
 """Variance of an answer's count around the best estimate, and of a weight around the usual, both relative."""
@@ -115,7 +118,11 @@ class _Calibration:
     margin: float = _MARGIN
 
     def likely(self, found: Features) -> float:
-        return math.fsum(weight * count for weight, count in zip(self.weights, found, strict=True))
+        # No feature makes a text shorter; the recursion itself must not be bent to that, it would never settle.
+        return math.fsum(
+            max(_LEAST * usual, weight) * count
+            for usual, weight, count in zip(_USUAL, self.weights, found, strict=True)
+        )
 
     def doubt(self, found: Features) -> float:
         """Standard deviation of `likely` for what the weights may still be wrong, in tokens."""
@@ -129,10 +136,7 @@ class _Calibration:
         spread = [math.fsum(each * one for each, one in zip(row, inputs, strict=True)) for row in self.covariance]
         total = _NOISE + math.fsum(each * one for each, one in zip(spread, inputs, strict=True))
         error = 1 - math.fsum(each * one for each, one in zip(self.weights, inputs, strict=True))
-        self.weights = [
-            max(0.3 * usual, weight + each * error / total)
-            for usual, weight, each in zip(_USUAL, self.weights, spread, strict=True)
-        ]
+        self.weights = [weight + each * error / total for weight, each in zip(self.weights, spread, strict=True)]
         self.covariance = [
             [value - spread[row] * spread[column] / total for column, value in enumerate(values)]
             for row, values in enumerate(self.covariance)
