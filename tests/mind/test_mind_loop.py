@@ -12,6 +12,7 @@ import pytest
 from scripted_model import Messages, ScriptedServer, thought
 
 from wakeful.attention import AttentionSettings
+from wakeful.attention.budget import WakeBudget
 from wakeful.events import (
     ActionRequest,
     Cursor,
@@ -139,13 +140,17 @@ async def test_what_surprised_and_could_not_be_thought_about_is_told_with_its_ra
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = "error in " + 40 * "15"
+    spent: list[int] = []
+
+    def spend(_: WakeBudget, at_ns: int, *cost: float) -> None:
+        spent.append(at_ns)
+
+    monkeypatch.setattr(WakeBudget, "spent", spend)
 
     def answer(messages: Messages, offered: list[str]) -> str:
         return thought(messages, offered, assessment=endless)
 
-    async with ScriptedServer(answer) as server, awake(tmp_path, server) as (mind, journal):
-        spent: list[int] = []
-        monkeypatch.setattr(mind.attending.attention.budget, "spent", lambda at_ns, *cost: spent.append(at_ns))
+    async with ScriptedServer(answer) as server, awake(tmp_path, server) as (_, journal):
         [entry] = await journal.append([line("ERROR one: panic")])
         [failed] = await until(journal, ThoughtFailed)
         assert "assessment says '15' again and again" in failed.error
