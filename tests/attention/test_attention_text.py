@@ -75,6 +75,7 @@ def test_lines_that_say_something_else_have_another_shape(one: str, other: str) 
         "source log:/x works again",
         "mounted with errors=remount-ro",
         "all is well",
+        "cloud.example answers 200 (was 502)",
     ],
 )
 def test_errors_that_are_denied_are_none(text: str) -> None:
@@ -93,6 +94,7 @@ def test_errors_that_are_denied_are_none(text: str) -> None:
         ("the certificate of cloud.example ends in 6.9 days", 8.0),
         ("process nginx is down", 8.0),
         ("cloud.example is down: connection refused", 8.0),
+        ("cloud.example answers 502 (was 200)", 5.0),
         ("container x was killed for memory", 8.0),
         ("EXT4-fs error (device sda1): corrupt inode", 8.0),
         ("write failed: No space left on device", 8.0),

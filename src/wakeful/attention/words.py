@@ -27,8 +27,8 @@ _CRITICAL = re.compile(
 _ERROR = re.compile(
     r"err(?:or|no|s)?s?\b|exception\b|fail(?:s|ed|ure|ures|ing)?\b|refused|denied|unreachable|time[ds]?[ -]?out"
     r"|unhealthy|invalid (?:user|password)|unauthori[sz]ed|abort(?:ed)?\b|crash|link is down|lost connection"
-    r"|deadlock|exited [1-9]|\" 5\d\d \d|not found|no such file|rejected|\bkilled\b|\bcould not\b|\bcannot\b|can't\b"
-    r"|\bunable to\b|traceback|\bcritical\b|\bsevere\b|connection reset|no route to|broken pipe",
+    r"|deadlock|exited [1-9]|\" 5\d\d \d|\banswers [45]\d\d\b|not found|no such file|rejected|\bkilled\b|\bcould not\b"
+    r"|\bcannot\b|can't\b|\bunable to\b|traceback|\bcritical\b|\bsevere\b|connection reset|no route to|broken pipe",
     _FLAGS,
 )
 _WARNING = re.compile(r"warn(?:ing)?\b|deprecated|\bslow\b|retry(?:ing)?\b|\brestarted\b|throttl", _FLAGS)
