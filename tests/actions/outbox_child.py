@@ -51,6 +51,7 @@ async def main(folder: Path, step: str, count: int) -> None:
             await journal.append(wanted or [request("look", "run_look")])
         running = asyncio.create_task(Outbox(journal, tools, policy).run())
         await results(journal, count or 1)
+        await journal.end()  # meanwhile whoever wrote the last result goes on, and dies where it is to
         running.cancel()
         await asyncio.wait([running])
 

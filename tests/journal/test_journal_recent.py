@@ -50,7 +50,7 @@ def test_all_that_two_processes_write_is_followed_once_and_in_order(
             wanted = await journal.read(limit=1000)
             assert [entry.event for entry in wanted] == [observation(each) for each in range(number)]
             for each in following:
-                assert await asyncio.wait_for(each, 10) == wanted
+                assert await asyncio.wait_for(each, 60) == wanted
 
     asyncio.run(play())
 
