@@ -104,8 +104,6 @@ class Writer:
         for batch, outcome in zip(group, outcomes, strict=True):
             if batch.written is not None and isinstance(outcome, int):
                 batch.written(outcome)
-        if any(isinstance(outcome, int) for outcome in outcomes):
-            self._on_commit()
         for batch, outcome in zip(group, outcomes, strict=True):
             self._waiting_rows -= batch.size
             if batch.done.done():  # its caller was cancelled
@@ -114,6 +112,8 @@ class Writer:
                 batch.done.set_exception(outcome)
             else:
                 batch.done.set_result(outcome)
+        if any(isinstance(outcome, int) for outcome in outcomes):
+            self._on_commit()  # last: who wrote goes on before those who follow
         if self._waiting_rows < MAX_WAITING_ROWS:
             self._room.set()
 

@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -70,11 +71,20 @@ marks, run of blanks or line, ideogram, other character beyond ASCII, message (w
 
 
 def features(text: str | Sequence[Message]) -> Features:
-    """What the tokens of a text depend on, see `_USUAL`; of messages, all that is text in them."""
-    messages = images = 0
-    if not isinstance(text, str):
-        messages = len(text)
-        text, images = _texts(text)
+    """What the tokens of a text depend on, see `_USUAL`; of messages, the sum over all that is text in them."""
+    if isinstance(text, str):
+        return (*_counts(text), 0, 0)
+    texts, images = _texts(text)
+    each = [_counts(part) for part in texts]
+    return (*map(sum, zip(*each, strict=True)), len(text), images) if each else (*_counts(""), len(text), images)
+
+
+def _counts(text: str) -> Features:
+    """All but the last two of the features."""
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARS else _counted(text)
+
+
+def _counted(text: str) -> Features:
     kinds = text.encode("utf-8", "replace").translate(_CLASSES)
     words = len(_WORDS.findall(kinds))
     letters = kinds.count(b"a") + kinds.count(b"A")
@@ -88,9 +98,12 @@ def features(text: str | Sequence[Message]) -> Features:
         len(_BLANKS.findall(kinds)),
         len(_CJK.findall(kinds)),
         kinds.count(b"O"),
-        messages,
-        images,
     )
+
+
+_REMEMBERED_CHARS = 10_000
+_remembered = lru_cache(maxsize=500)(_counted)
+"""A conversation is counted again with each of its turns: what it is made of is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +183,7 @@ class TokenEstimator:
             self._models.setdefault(model, _Calibration()).learn(features(text), tokens)
 
 
-def _texts(messages: Sequence[Message]) -> tuple[str, int]:
+def _texts(messages: Sequence[Message]) -> tuple[list[str], int]:
     """All that is text in the messages, and how many images there are."""
     texts: list[str] = []
     images = 0
@@ -185,4 +198,4 @@ def _texts(messages: Sequence[Message]) -> tuple[str, int]:
                 images += "image_url" in fields or fields.get("type") == "image"
         if calls := message.get("tool_calls"):
             texts.append(msgspec.json.encode(calls).decode())
-    return "\n".join(texts), images
+    return texts, images
