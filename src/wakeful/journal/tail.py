@@ -7,6 +7,11 @@ import sqlite3
 POLL_S = 0.1
 """How often one looks for what other processes wrote, while somebody waits; each look takes some 3 us."""
 
+_UNKNOWN = -1
+
+LOOK_AGAIN_S = 5.0
+"""How often those who wait look even so: one wake that was missed (seen once, cause unknown) must not last."""
+
 
 class Watch:
     """Wakes whoever waits for something new in the file.
@@ -22,6 +27,7 @@ class Watch:
         self._changed = asyncio.Event()
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._woken_s = self._loop.time()
         self._version = self._look()
 
     def news(self) -> asyncio.Event:
@@ -42,6 +48,7 @@ class Watch:
         """This process has written something."""
         if self._waiting:
             self._version = self._look()  # before they read: what comes later is another change
+        self._woken_s = self._loop.time()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -54,14 +61,17 @@ class Watch:
 
     def _poll(self) -> None:
         self._timer = self._loop.call_later(POLL_S, self._poll) if self._waiting else None
-        if self._waiting and self._look() != self._version:
+        if not self._waiting:
+            return
+        version = self._look()
+        if version == _UNKNOWN or version != self._version or self._loop.time() - self._woken_s >= LOOK_AGAIN_S:
             self.wake()
 
     def _look(self) -> int:
-        """A number that changes when any other connection commits; -1 when it can't be had.
+        """A number that changes when any other connection commits; `_UNKNOWN` when it can't be had.
 
         Then the readers are woken, and what they read says what is wrong.
         """
         with contextlib.suppress(sqlite3.Error):
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        return -1
+        return _UNKNOWN
