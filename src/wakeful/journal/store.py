@@ -5,7 +5,6 @@ import math
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +15,6 @@ from wakeful.journal.cursors import cursor_of, seq_of
 from wakeful.journal.errors import JournalClosed, JournalError, JournalFull, JournalReadOnly, translate_os
 from wakeful.journal.lock import FileLock
 from wakeful.journal.reading import Readers, Wanted, entries, entry
-from wakeful.journal.recent import Recent
 from wakeful.journal.tail import Watch
 from wakeful.journal.upkeep import Stats
 from wakeful.journal.writer import Move, Row, Writer
@@ -43,7 +41,6 @@ class Journal:
         self._trouble: JournalError | None = None
         self._loop = asyncio.get_running_loop()
         self._readers = Readers(path)
-        self._recent = Recent()
         self._watch: Watch | None = None
         self._writer: Writer | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -135,7 +132,6 @@ class Journal:
         sweep = retention.Sweep(limits, consumed, cited)
         while not sweep.done:
             await self._write(change=sweep.step)  # in steps, so that appends go on in between
-            self._recent.clear()
             sweep.advance()
         return sweep.dropped
 
@@ -148,7 +144,6 @@ class Journal:
         """
         gone = await self.get(seqs)
         await self._write(change=lambda connection: forgetting.delete(connection, gone))
-        self._recent.clear()
         await asyncio.to_thread(forgetting.clean, self.path, gone)
         return len(gone)
 
@@ -240,8 +235,7 @@ class Journal:
     async def _append(self, events: Sequence[Event], move: Move | None) -> list[Entry]:
         rows: list[Row] = [(event.at_ns, kind_of(event), event.origin, encode(event)) for event in events]
         resume = {event.source: event.resume for event in events if type(event) is Observation and event.resume}
-        written = partial(self._recent.add, events=events, sizes=[len(row[-1]) for row in rows])
-        first = await self._write(rows, resume=resume, move=move, written=written)
+        first = await self._write(rows, resume=resume, move=move)
         return [Entry(seq, cursor_of(seq), event) for seq, event in enumerate(events, first)]
 
     async def _write(
@@ -251,7 +245,6 @@ class Journal:
         resume: dict[str, str] | None = None,
         move: Move | None = None,
         change: Callable[[sqlite3.Connection], None] | None = None,
-        written: Callable[[int], None] | None = None,
     ) -> int:
         if self._closing is not None:
             raise JournalClosed(self.path)
@@ -260,7 +253,7 @@ class Journal:
         began_s, retry_s = self._loop.time(), _FIRST_RETRY_S
         while True:
             try:
-                first = await self._writer.write(rows, resume=resume, move=move, change=change, written=written)
+                first = await self._writer.write(rows, resume=resume, move=move, change=change)
             except JournalFull as error:
                 left_s = began_s + self._patience_s - self._loop.time()
                 if left_s <= 0:
@@ -276,13 +269,6 @@ class Journal:
         assert self._watch is not None
         while True:
             news = self._watch.news()
-            found, through = self._recent.after(after, kinds, _TAIL_LIMIT)
-            if through != after:
-                after = through
-                if found:
-                    yield found
-                await asyncio.sleep(0)  # nothing else here may have waited
-                continue
             found, after = await self._readers.run(lambda connection, at=after: _page(connection, at, kinds))
             if found:
                 yield found

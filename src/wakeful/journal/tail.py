@@ -10,7 +10,7 @@ POLL_S = 0.1
 _UNKNOWN = -1
 
 LOOK_AGAIN_S = 5.0
-"""How often those who wait look even so: one wake that was missed (seen once, cause unknown) must not last."""
+"""How often those who wait look even so, so that no wake that was missed can last."""
 
 
 class Watch:

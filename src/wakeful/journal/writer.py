@@ -41,7 +41,6 @@ class _Batch:
     resume: Mapping[str, str]
     move: Move | None
     change: Callable[[sqlite3.Connection], None] | None
-    written: Callable[[int], None] | None
     done: asyncio.Future[int]
 
     @property
@@ -71,12 +70,10 @@ class Writer:
         resume: Mapping[str, str] | None = None,
         move: Move | None = None,
         change: Callable[[sqlite3.Connection], None] | None = None,
-        written: Callable[[int], None] | None = None,
     ) -> int:
         """Writes a batch and returns the number of its first row once it is on the disk.
 
         change: anything else to be done in the same transaction (states, retention)
-        written: called with that number once the batch is durable, in the order of numbers, before readers are woken
         Cancelling the caller leaves the batch whole: it is written or it is not. Raises a JournalError, or
         what SQLite's driver says of a value that it can't store.
         """
@@ -85,7 +82,7 @@ class Writer:
             await self._room.wait()
         if self._closed:
             raise JournalClosed(self._path)
-        batch = _Batch(rows, resume or {}, move, change, written, self._loop.create_future())
+        batch = _Batch(rows, resume or {}, move, change, self._loop.create_future())
         self._waiting_rows += batch.size
         self._queue.put(batch)
         return await batch.done
@@ -101,9 +98,8 @@ class Writer:
     # --- in the loop's thread ---
 
     def _settle(self, group: list[_Batch], outcomes: list[int | Exception]) -> None:
-        for batch, outcome in zip(group, outcomes, strict=True):
-            if batch.written is not None and isinstance(outcome, int):
-                batch.written(outcome)
+        if any(isinstance(outcome, int) for outcome in outcomes):
+            self._on_commit()
         for batch, outcome in zip(group, outcomes, strict=True):
             self._waiting_rows -= batch.size
             if batch.done.done():  # its caller was cancelled
@@ -112,8 +108,6 @@ class Writer:
                 batch.done.set_exception(outcome)
             else:
                 batch.done.set_result(outcome)
-        if any(isinstance(outcome, int) for outcome in outcomes):
-            self._on_commit()  # last: who wrote goes on before those who follow
         if self._waiting_rows < MAX_WAITING_ROWS:
             self._room.set()
 
