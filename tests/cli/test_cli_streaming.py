@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wakeful.cli.runtime import Runtime
@@ -14,6 +14,7 @@ from wakeful.journal import Journal
 
 
 @settings(deadline=None)
+@example("ends in a backslash \\", True)
 @given(st.text(max_size=40), st.booleans())
 def test_every_beginning_gives_a_beginning_of_the_answer(answer: str, ascii_only: bool) -> None:
     written = json.dumps({"answer": answer, "evidence": ["#1"]}, ensure_ascii=ascii_only)

@@ -13,7 +13,7 @@ OnAnswer = Callable[[str], None]
 """Is called with the answer so far."""
 
 _BEGIN = re.compile(r'"answer"\s*:\s*"')
-_HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
+_HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _SHUT = re.compile(r'(?<!\\)(?:\\\\)*"')
 
 
@@ -25,8 +25,9 @@ def answer_so_far(written: str) -> str:
     text = written[begin.end() :]
     if end := _SHUT.search(text):
         text = text[: end.end() - 1]
+    text = _HALF_ESCAPE.sub(r"\1", text)
     with contextlib.suppress(ValueError):
-        return str(json.loads(f'"{_HALF_ESCAPE.sub("", text)}"', strict=False))
+        return str(json.loads(f'"{text}"', strict=False))
     return ""
 
 
