@@ -121,7 +121,7 @@ def test_a_real_model_answers_too() -> None:
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(Engine(threads=1)) as engine:
         done = run("stream_a_chat.py", url=engine.base_url, token=engine.api_token, typed="hello\n\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.split()) > 3
+    assert len(done.stdout) > len("> \n> \n")
 
 
 def test_each_is_tried_here_and_listed_on_its_page_and_in_the_readme() -> None:

@@ -60,7 +60,7 @@ async def test_the_sdk_loads_asks_and_unloads_a_real_model(url: str) -> None:
         answers = await asyncio.gather(*(model.respond(f"Say {number}.", config=SHORT) for number in range(6)))
         assert all(answer.content for answer in answers)
 
-        endless = {"type": "gbnf", "gbnfGrammar": 'root ::= "a"+'}  # whatever the model would rather say
+        endless = {"type": "gbnf", "gbnfGrammar": 'root ::= "a" root'}  # whatever the model would rather say
         going = await model.respond_stream("Go on and on.", response_format=endless, config={"maxTokens": 900})
         async with going:
             async for _ in going:
