@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeful.mind.wording import taught, text, word, words
+from wakeful.mind.wording import quotation, taught, text, word, words
 
 SHOWN = 'Observations:\n#7 container:web-1: {"level":"error","msg":"dial tcp db.lan:5432: refused (x=/srv/a.log)"}'
 
@@ -71,3 +71,44 @@ def test_any_text_makes_a_pattern_that_allows_its_own_words(shown: str) -> None:
     made = re.compile(text(word(there), 4)["pattern"])
     for each in there:
         assert made.match(each)
+
+
+def quotes(said: str, line: str) -> bool:
+    pattern = quotation(f"Observations:\n#7 03:12:07 {line}\nExpected: more of web-1\nNow: 2026-11-27 03:12 UTC")
+    return bool(pattern) and re.fullmatch(pattern, said) is not None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "dial tcp db.lan:5432: refused (x=/srv/a.log)",
+        "dial tcp",
+        "refused",
+        "never seen before",
+        "says error",
+    ],
+)
+def test_a_quotation_is_any_stretch_of_the_observation_and_of_why_it_stood_out(said: str) -> None:
+    line = 'container:web-1: {"level":"error","msg":"dial tcp db.lan:5432: refused (x=/srv/a.log)"}'
+    assert quotes(said, f"{line} [never seen before; says error]")
+
+
+@pytest.mark.parametrize(
+    "said", ["dial db.lan", "tcp dial", "dial tc", "web-1", "more of web-1", "", "last one first two", ", one"]
+)
+def test_nothing_else_is_one(said: str) -> None:
+    assert not quotes(said, "container:web-1: 2 lines: dial tcp db.lan:5432, one | first two [last one]")
+
+
+def test_a_moment_without_observations_gives_nothing_to_quote() -> None:
+    assert quotation("Observations: none\nExpected: nothing yet") == ""
+
+
+@given(st.text(max_size=300))
+def test_any_observation_can_be_quoted_piece_by_piece(shown: str) -> None:
+    line = " ".join(shown.replace(" | ", " ").split())
+    pattern = re.compile(quotation(f"#1 00:00:00 stdin: {line}") or "(?!)")
+    for each in line.split():
+        name = each.lstrip("[({<'").rstrip(".,:;])}>'")
+        if name and name.isprintable() and not set(name) & set('"\\'):
+            assert pattern.fullmatch(name)

@@ -92,7 +92,7 @@ def container(names: Names) -> Case:
         ]
     )
     why, form = reasons(rng, text), "state"
-    if "cpu" in text:
+    if focus.startswith("use of"):
         why, form = (f"cpu {cpu}%, usually {usual}%",), "metrics"
         said = f"{name} uses {cpu}% cpu, usually {usual}%, and {memory}."
     return Case(

@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -38,9 +37,8 @@ ALIKE = 0.2
 """Share of those that do not only copy whose names share their pieces."""
 TURNS = [30, 2, 1, 0.5, 0.5]
 """How often a conversation has one turn, two, three ..."""
-COUNTS = [2, 24, 12, 7, 4, 3, 1]
-"""How often a moment has none, one, two ... observations, in evaluation; in training, single ones are commoner."""
-TRAINING_COUNTS = [1, 30, 9, 6, 4, 3, 1]
+IDLE = 0.03
+"""Share of the moments with nothing to see; in all others there is one observation (`wakeful.mind.one_by_one`)."""
 
 
 _UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
@@ -74,34 +72,24 @@ def conversation(names: Names, turns: int) -> list[tuple[str, str]]:
 
 
 def thought_exchange(
-    names: Names, seq: int, at_ns: int, expected: str, given: Sequence[Case] | None = None
+    names: Names, seq: int, at_ns: int, expected: str, given: Case | None = None
 ) -> tuple[Exchange, int, int, str]:
-    """One moment, of cases drawn or `given`, and its thought; with where the next one begins."""
+    """One moment, of a case drawn or `given`, and its thought; with where the next one begins."""
     rng = names.rng
-    counts = COUNTS if names.held_out else TRAINING_COUNTS
-    count = rng.choices(range(len(counts)), counts)[0] if given is None else len(given)
-    cases = [draw(names) for _ in range(count)] if given is None else list(given)
-    if given is None and 1 < count < 5 and rng.random() < 0.2:
-        cases.insert(rng.randint(1, count), rng.choice(cases))  # one cause, seen twice
-        count += 1
-    seen: list[Seen] = []
-    for case in cases:
-        at_ns += rng.randint(0, 40) * 10**9
-        seen.append(as_seen(case, seq, at_ns))
-        seq += rng.choice([1, 1, 2, rng.randint(1, 300)])
-    reason = rng.choice(["salience"] * 6 + ["retry", "scheduled", "due", "asked"]) if cases else "idle"
-    worst = max(range(count), key=lambda at: ORDER[cases[at].severity], default=None)  # the first of the worst
-    case = None if worst is None else cases[worst]
+    case = draw(names) if given is None and rng.random() >= IDLE else given
+    reason = rng.choice(["salience"] * 6 + ["retry", "scheduled", "due", "asked"]) if case else "idle"
     if expected and case and rng.random() < 0.15:
         expected = case.prediction
     fulfilled = bool(case and expected == case.prediction)
     others = {names.container(): rng.randint(1, 900)} if rng.random() < 0.04 else {}
     recalled = [_memory(names, rng.randint(1, max(seq - 1, 1)), at_ns) for _ in range(rng.choice([0] * 14 + [1, 2, 3]))]
+    seen = [as_seen(case, seq, at_ns)] if case else []
     user = moment(seen, now_ns=at_ns + 10**9, reason=reason, expected=expected, others=others, recalled=recalled)
-    cited = tuple(cite(seen[at].seq) for at in range(count) if case and cases[at].focus == case.focus)
+    cited = (cite(seq),) if case else ()
     reply = _reply(case, cited, expected, fulfilled, rng)
     text = msgspec.json.encode(reply).decode()
-    return Exchange(user, text, case, cited), seq, at_ns + 60 * 10**9, reply.next_prediction
+    after = seq + rng.choice([1, 1, 2, rng.randint(1, 300)])
+    return Exchange(user, text, case, cited), after, at_ns + rng.randint(0, 100) * 10**9, reply.next_prediction
 
 
 def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
@@ -294,7 +282,7 @@ def copying(names: Names) -> list[tuple[str, str]]:
     rng = names.rng
     if rng.random() < 0.5:
         exchange = thought_exchange(
-            names, rng.randint(1, 10**6), START_NS + rng.randint(0, YEAR_S) * 10**9, "", [gibberish(names)]
+            names, rng.randint(1, 10**6), START_NS + rng.randint(0, YEAR_S) * 10**9, "", gibberish(names)
         )[0]
         return [("system", prompt(PILOT)), ("user", exchange.user), ("assistant", exchange.reply)]
     makers = [

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tokenizers import Tokenizer
@@ -20,11 +21,12 @@ from tokenizers import Tokenizer
 from training.pilot import real
 from training.pilot.case import Case, numbers
 from training.pilot.cases import draw
-from training.pilot.dialogue import ask_exchange, conversation, document, thought_exchange
+from training.pilot.dialogue import Exchange, ask_exchange, conversation, document, thought_exchange
 from training.pilot.engine import chat, serving, tokens
 from training.pilot.logs import log
 from training.pilot.names import Names
 from training.pilot.tokenizer import rendered
+from wakeful.mind.one_by_one import gravest, together
 from wakeful.mind.prompt import ASK, PILOT, prompt
 from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
 
@@ -56,12 +58,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is sent, and what should come back."""
+    """What is sent, one prompt for each observation, and what should come back."""
 
-    messages: list[tuple[str, str]]
+    prompts: list[list[tuple[str, str]]]
     wanted: str
     case: Case | None
     kind: str
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(messages[-1][1] for messages in self.prompts)
 
 
 MEASURES = ("valid JSON", "severity", "entity", "numbers", "all numbers", "focus", "evidence", "expected")
@@ -98,7 +104,7 @@ def judge(trial: Trial, text: str, score: Score) -> None:
     fine.append(score.add("evidence", got.evidence == wanted.evidence))
     score.add("expected", got.expected == wanted.expected)
     if not all(fine):
-        score.failures.append(f"{trial.messages[-1][1]}\n  wanted {trial.wanted}\n  got    {text}")
+        score.failures.append(f"{trial.shown}\n  wanted {trial.wanted}\n  got    {text}")
 
 
 def holds(text: str, entity: str) -> bool:
@@ -123,20 +129,29 @@ def judge_answer(trial: Trial, text: str, score: Score) -> None:
     fine = [score.add("evidence", got.evidence == wanted.evidence), got.answer == wanted.answer]
     score.add("focus", fine[1])
     if not all(fine):
-        score.failures.append(f"{trial.messages[-1][1]}\n  wanted {trial.wanted}\n  got    {text}")
+        score.failures.append(f"{trial.shown}\n  wanted {trial.wanted}\n  got    {text}")
 
 
 def thoughts(
-    names: Names, count: int, make: Callable[[], list[Case] | None], *, expected: bool = True
+    names: Names, count: int, make: Callable[[], Case], *, several: bool = False, expected: bool = True
 ) -> Iterable[Trial]:
-    """Single moments of the cases that `make` gives (None: drawn as in training)."""
+    """Moments of the cases that `make` gives; `several`: of two to five, which the pilot is shown one by one."""
     rng = names.rng
     for _ in range(count):
         hope = draw(names).prediction if expected and rng.random() < 0.5 else ""
         seq, at_ns = rng.randint(1, 10**6), BEGIN_NS + rng.randint(0, 10**7) * 10**9
-        exchange = thought_exchange(names, seq, at_ns, hope, make())[0]
-        messages = [("system", prompt(PILOT)), ("user", exchange.user)]
-        yield Trial(messages, exchange.reply, exchange.case, exchange.case.kind if exchange.case else "idle")
+        exchanges: list[Exchange] = []
+        for _ in range(rng.randint(2, 5) if several else 1):
+            exchange, seq, at_ns, _ = thought_exchange(names, seq, at_ns, hope, make())
+            exchanges.append(exchange)
+        replies = [msgspec.json.decode(exchange.reply, type=Reply) for exchange in exchanges]
+        case = exchanges[gravest(replies)].case
+        yield Trial(
+            [[("system", prompt(PILOT)), ("user", exchange.user)] for exchange in exchanges],
+            msgspec.json.encode(together(replies)).decode(),
+            case,
+            case.kind if case else "idle",
+        )
 
 
 def later_thoughts(names: Names, count: int) -> Iterable[Trial]:
@@ -145,25 +160,31 @@ def later_thoughts(names: Names, count: int) -> Iterable[Trial]:
         talk = conversation(names, names.rng.randint(2, 5))
         while sum(len(text) for _, text in talk) > 4000:
             talk = conversation(names, 2)
-        yield Trial(talk[:-1], talk[-1][1], None, "later turn")
+        yield Trial([talk[:-1]], talk[-1][1], None, "later turn")
 
 
 def questions(names: Names, count: int) -> Iterable[Trial]:
     for _ in range(count):
         exchange = ask_exchange(names)
-        yield Trial([("system", prompt(ASK)), ("user", exchange.user)], exchange.reply, None, "question")
+        yield Trial([[("system", prompt(ASK)), ("user", exchange.user)]], exchange.reply, None, "question")
+
+
+def schema_of(messages: list[tuple[str, str]], kind: str) -> dict[str, Any]:
+    shown = messages[-1][1]
+    offered = _CITED.findall(shown.split("\nRemembered:")[0])
+    return (ask_schema if kind == "question" else reply_schema)(offered, shown=shown)
 
 
 def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Score] | None = None) -> Score:
     """Asks the engine, several trials at a time, and counts."""
 
     def ask(trial: Trial) -> str:
-        asked = trial.messages[-1][1].split("\nRemembered:")[0]
-        offered = _CITED.findall(asked)
-        question = trial.kind == "question"
-        shown = trial.messages[-1][1]
-        schema = ask_schema(offered, shown=shown) if question else reply_schema(offered, shown=shown)
-        return chat(base, trial.messages, schema)
+        texts = [chat(base, messages, schema_of(messages, trial.kind)) for messages in trial.prompts]
+        try:
+            replies = [msgspec.json.decode(text, type=Reply) for text in texts] if len(texts) > 1 else []
+        except msgspec.DecodeError:
+            return "; ".join(texts)  # which `judge` counts as no JSON
+        return msgspec.json.encode(together(replies)).decode() if replies else texts[0]
 
     trials = list(trials)
     with ThreadPoolExecutor(4) as pool:
@@ -201,7 +222,7 @@ def real_lines(base: str, score: Score) -> Score:
     names = Names(random.Random(1), held_out=True)
     for number, line in enumerate(real.lines()):
         case = Case(line.source, line.text, line.severity, "", "", "", "", reasons=line.reasons, form=line.form)
-        exchange = thought_exchange(names, 100 + number, BEGIN_NS + number * 10**11, "", [case])[0]
+        exchange = thought_exchange(names, 100 + number, BEGIN_NS + number * 10**11, "", case)[0]
         user = exchange.user.split("\nRemembered:")[0].split("\nAnd more")[0]
         if "\nExpected:" not in user:
             user += "\nExpected:" + exchange.user.rsplit("\nExpected:", 1)[1]
@@ -257,7 +278,7 @@ def main() -> None:
         scores = [
             run(
                 base,
-                thoughts(names, options.count, lambda: [draw(names)]),
+                thoughts(names, options.count, lambda: draw(names)),
                 Score("one observation"),
                 kinds=kinds,
             ),
@@ -268,12 +289,12 @@ def main() -> None:
             else [
                 run(
                     base,
-                    thoughts(names, few, lambda: [draw(names) for _ in range(names.rng.randint(2, 5))]),
+                    thoughts(names, few, lambda: draw(names), several=True),
                     Score("two to five observations"),
                 ),
                 run(
                     base,
-                    thoughts(names, few, lambda: [log(names, held_wording=True)]),
+                    thoughts(names, few, lambda: log(names, held_wording=True)),
                     Score("wordings held out"),
                 ),
                 run(base, later_thoughts(names, few), Score("later turns of a conversation")),

@@ -10,7 +10,8 @@ from training.pilot.names import Names
 _LEVEL = re.compile(
     r"^(?:FATAL|CRITICAL|fatal|emerg|alert|crit|ERROR|error|WARN|WARNING|warn|INFO|info|DEBUG|notice|LOG): "
 )
-_SLOT = re.compile(r"\{(\w+)\}")
+_SLOT = re.compile(r"\S*\{\w+\}\S*")
+"""The name in a focus, with what is grown together with it: `CPU{n}`."""
 
 LEVELS = {
     "critical": ["FATAL", "CRITICAL", "fatal", "emerg", "alert", "crit"],
@@ -109,7 +110,7 @@ def _worded(names: Names, severity: str, wording: Wording) -> Case:
         said[1],
         said[2],
         said[3],
-        entity=values[slot.group(1)] if slot else "",
+        entity=slot.group().strip(":").format(**values) if slot else "",
         reasons=reasons(rng, frame.text),
         kind="log",
         held_wording=wording.held_out,

@@ -118,7 +118,7 @@ def metrics(names: Names, what: str = "") -> Case:
     else:
         first, focus = mounts[0], "the machine at first look"
         entity = "first look"
-        stands = f"cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%"
+        stands = "; ".join(readings.QUIET)
         assessment = f"All is well: cpu {cpu}%, memory {memory}%, disk {first} {disks[first]}%."
         prediction = "no warning follows"
         for kind in rng.sample(

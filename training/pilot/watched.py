@@ -83,7 +83,7 @@ def _page(names: Names) -> Case:
             f"no answer within {rng.randint(1, 60)} s", f"{names.filler()}: {names.filler()}",
         ]
     )  # fmt: skip
-    bad, good = rng.choice([500, 502, 503, 504, 404, 403]), rng.choice([200, 200, 204, 301])
+    bad, good = rng.choice([500, 502, 503, 504, 404, 403, 429]), rng.choice([200, 200, 204, 301, 302, 307])
     left = rng.choice([f"{rng.randint(2, 30)} days", f"{rng.randint(1, 47)} hours"])
     changed = f": -{names.filler()}; +{names.filler()}" if rng.random() < 0.5 else ""
     text, said, observed = rng.choice(
@@ -93,6 +93,7 @@ def _page(names: Names) -> Case:
             (f"{title} is up again: it answers {good}", ("info", f"{title} is up again", f"{title} answers {good} again.", f"{title} stays up", ""), ""),
             (f"{title} answers {bad} (was {good})", ("warning", f"HTTP error on {title}", f"{title} answers with error {bad}.", f"{title} fails again", f"check what serves {title}"), ""),
             (f"{title} answers {bad}", ("warning", f"HTTP error on {title}", f"{title} answers with error {bad}.", f"{title} fails again", f"check what serves {title}"), ""),
+            (f"{title} answers {good} (was {bad})", ("info", f"{title} works again", f"{title} answers {good} again.", f"{title} stays up", ""), ""),
             (f"{title} answers {good} (was {bad})", ("info", f"{title} works again", f"{title} answers {good} again.", f"{title} stays up", ""), ""),
             (f"{title}: its body changed{changed}", ("info", f"change of {title}", f"The body of {title} changed.", "more changes follow", ""), f"{title}: its body changed"),
             (f"the certificate of {title} ends in {left}", ("warning", f"certificate of {title}", f"The certificate of {title} ends in {left}.", "the certificate expires", f"renew the certificate of {title}"), ""),
@@ -120,7 +121,7 @@ def _silence(names: Names) -> Case:
         text,
         "warning",
         focus,
-        f"{'no such line' if line else source + ' says nothing'} for {silent}, usually every {usual}",
+        f"{line or source + ' says nothing'} for {silent}, usually every {usual}",
         f"{source} {said} for {silent}, usually every {usual}.",
         f"{source} stays silent",
         f"check {source}",

@@ -118,7 +118,6 @@ class Conversation:
         self._through = 0  # the newest turn that left
         self._left: list[Turn] = []  # since `saved`
         self._is_saved = True
-        self._asked: tuple[tuple[Role, str], ...] = ()  # the last prompt
         self._sent: tuple[tuple[Role, str], ...] = ()  # the last prompt and its answer, until it is compacted
         self._room: Room | None = None  # until the turns change
         self._known_tokens: int | None = None  # the server's own count of all up to the last reply
@@ -251,15 +250,16 @@ class Conversation:
 
     def add(self, turn: Turn, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         """Appends what was thought; the token counts are the server's own, 0 where it gave none."""
+        asked = self._messages(turn.user)
         if prompt_tokens:
-            self.estimate.learn(self._messages(turn.user), prompt_tokens)
+            self.estimate.learn(asked, prompt_tokens)
             # The template adds something behind the answer that neither count holds.
             self._known_tokens = prompt_tokens + completion_tokens + MESSAGE_TOKENS
         else:
             self._known_tokens = None
         self._turns.append(turn)
         self._room = None
-        self._sent = (*self._asked, ("assistant", turn.reply)) if self._asked else ()
+        self._sent = (*asked, ("assistant", turn.reply))
 
     def of(self, turns: Sequence[Turn], opening: Opening = NOTHING) -> list[tuple[Role, str]]:
         """The prompt that such turns make, up to the last reply."""
@@ -306,11 +306,11 @@ class Conversation:
         return self._layout(moment, self._tokens_with(moment), left)
 
     def _layout(self, moment: str, tokens: int, left: tuple[Turn, ...]) -> Layout:
-        self._asked = tuple(self._messages(moment))
-        broken = first_difference(self._sent, self._asked)
+        asked = tuple(self._messages(moment))
+        broken = first_difference(self._sent, asked)
         if broken is not None:
             broken = named(broken, self.rules, self._opening)
-        return Layout(self._asked, tokens, left, broken)
+        return Layout(asked, tokens, left, broken)
 
     def _messages(self, moment: str) -> list[tuple[Role, str]]:
         before = _laid_out(self.rules, self._turns, self._opening)

@@ -26,6 +26,7 @@ from wakeful.events import (
     WakeReason,
 )
 from wakeful.lmstudio import ChatResult, ContextOverflow
+from wakeful.mind.one_by_one import gravest, together
 from wakeful.mind.predictions.matching import in_words
 from wakeful.mind.predictions.offer import HOLDS, Offer, claim_from, offer
 from wakeful.mind.predictions.plain import claim_of
@@ -125,27 +126,73 @@ async def think(
     """
     begun_s = time.monotonic()
     begun_ns = now_ns()
+
+    async def ask(part: Cycle) -> _Part:
+        return await _part(part, conversation, thinker, frame, begun_ns, on_text)
+
+    parts = [await ask(part) for part in _apart(cycle)] if thinker.facts.pilot else [await ask(cycle)]
+    first, answered = _together(parts)
+    observations = [each.observation for part in parts for each in part.seen]
+    thought = _thought(cycle, answered, first.text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
+    claim, due_s = _claim(answered.value, first.offered, observations)
+    call = answered.value.call if isinstance(answered.value, FullReply) else None
+    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
+    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
+        events.append(_to_think_again(thought))
+    turn = Turn(user=first.text, reply=answered.text, gist=gist(thought), seq=0)
+    return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the model was shown of a cycle, what it could predict of it, and what it answered."""
+
+    seen: Sequence[Seen]
+    text: str
+    offered: Offer
+    answered: Answered[Reply] | Answered[FullReply]
+
+
+async def _part(
+    cycle: Cycle, conversation: Conversation, thinker: Thinker, frame: Frame, begun_ns: int, on_text: OnText | None
+) -> _Part:
+    """One prompt and its answer; sent again, shorter, where the server has less room than was thought."""
     layout, seen, text = await _laid_out(
         cycle, conversation, thinker, lambda seen: _moment(cycle, seen, conversation, frame, begun_ns)
     )
-    observations = [each.observation for each in seen]
     citable = [cite(each.seq) for each in seen]
     if not thinker.facts.pilot and REMEMBERED in text.splitlines():
         citable += [cite(entry.seq) for entry in frame.recalled]
-    offered = Offer() if thinker.facts.pilot else offer(observations, frame.known)
+    offered = Offer() if thinker.facts.pilot else offer([each.observation for each in seen], frame.known)
     try:
         answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
     except ContextOverflow:
         layout = conversation.overflowed(text)
         answered = await _ask(layout, citable, offered, frame.tools, thinker, on_text)
-    thought = _thought(cycle, answered, text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
-    claim, due_s = _claim(answered.value, offered, observations)
-    call = answered.value.call if isinstance(answered.value, FullReply) else None
-    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
-    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
-        events.append(_to_think_again(thought))
-    turn = Turn(user=text, reply=answered.text, gist=gist(thought), seq=0)
-    return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
+    return _Part(seen, text, offered, answered)
+
+
+def _apart(cycle: Cycle) -> list[Cycle]:
+    """The cycle for each of its observations, strongest first: the pilot is shown one at a time."""
+    shown = cycle.batch.shown
+    return [replace(cycle, batch=replace(cycle.batch, shown=(seen,))) for seen in shown] or [cycle]
+
+
+def _together(parts: Sequence[_Part]) -> tuple[_Part, Answered[Reply] | Answered[FullReply]]:
+    """The part that leads, and all answers as one."""
+    if len(parts) == 1:
+        return parts[0], parts[0].answered
+    replies = [part.answered.value for part in parts]
+    lead = parts[gravest(replies)]
+    return lead, Answered(
+        value=together(replies),
+        text=lead.answered.text,
+        results=(
+            *(result for part in parts if part is not lead for result in part.answered.results),
+            *lead.answered.results,
+        ),
+        repaired=any(part.answered.repaired for part in parts),
+    )
 
 
 def gist(thought: Thought) -> str:

@@ -109,7 +109,9 @@ async def _counted_then(journal: Journal, seq: int, model: str) -> int | None:
     """What the server counted for the last prompt and its answer; None where that says nothing of this model."""
     [entry] = await journal.get({seq})
     last = entry.event
-    if not isinstance(last, Thought) or last.repaired or not last.prompt_tokens or last.model != model:
+    if not isinstance(last, Thought) or not last.prompt_tokens or last.model != model:
+        return None
+    if last.repaired or last.pilot:  # what it cost is that of several prompts
         return None
     return last.prompt_tokens + last.completion_tokens + MESSAGE_TOKENS
 

@@ -115,9 +115,9 @@ def reply_schema(
     claimable: what a claim may be about; where there is any, it is the schema of `FullReply`, whose claim can speak of
         nothing else; holds: what may be claimed of it
     call: schema of a call of a tool, None where there are no tools
-    shown: for the pilot model, what it is shown now: its texts are of these words and those that it was taught, and so
-        short that even if it loops the object ends within the answer's tokens; its shares are tenths, since a grammar
-        made of a schema knows no bounds of numbers
+    shown: for the pilot model, what it is shown now: `observed` is a stretch of an observation, its other texts are of
+        the words shown and those that it was taught, and so short that even if it loops the object ends within the
+        answer's tokens; its shares are tenths, since a grammar made of a schema knows no bounds of numbers
     Written out by hand, since servers differ in which keywords they obey: no `$ref` or `$schema`, and `pattern` for the
     pilot alone, which our own engine serves.
     """
@@ -126,6 +126,11 @@ def reply_schema(
         share = {"enum": [tenth / 10 for tenth in range(11)]}
 
     word = _word(shown)
+    quoted = wording.quotation(shown or "")
+    observed, assessment = _text(300), _text(300)
+    if word:
+        observed = {"type": "string", "pattern": f"^{quoted}$"} if quoted else wording.text(word, 3)
+        assessment = wording.text(word, 13, quoted)
 
     def text(most_chars: int, most_words: int) -> dict[str, Any]:
         return wording.text(word, most_words) if word else _text(most_chars)
@@ -139,8 +144,8 @@ def reply_schema(
     properties: dict[str, Any] = {
         "focus": text(160, 8),
         "evidence": _citations(citable),
-        "observed": text(300, 14),
-        "assessment": text(300, 18),
+        "observed": observed,
+        "assessment": assessment,
         "severity": {"type": "string", "enum": list(SEVERITIES)},
         "expected": text(200, 8),
         "prediction_error": share,

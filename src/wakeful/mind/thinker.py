@@ -53,16 +53,13 @@ class Answered(Generic[T]):
 
     text: exactly what the model wrote, so that it can stand in the next prompt byte for byte
     results: every request that it took, the last one being the answer's own
+    repaired: whether the first answer was unusable
     """
 
     value: T
     text: str
     results: tuple[ChatResult, ...]
-
-    @property
-    def repaired(self) -> bool:
-        """Whether the first answer was unusable."""
-        return len(self.results) > 1
+    repaired: bool = False
 
 
 class UnusableAnswer(WakefulError):
@@ -156,7 +153,7 @@ class Thinker:
         value, wrong = _parse(second.text, shape, check)
         if value is None:
             raise UnusableAnswer(f"The model's answer can't be used: {wrong}.", raw=second.text)
-        return Answered(value=value, text=second.text, results=(first, second))
+        return Answered(value=value, text=second.text, results=(first, second), repaired=True)
 
     async def tell(self, messages: Messages, *, room_tokens: int) -> ChatResult:
         """What the model says in plain words, in no hurry: it steps back for whoever else uses the server.

@@ -1,7 +1,8 @@
 """Which words may the pilot model use? Those that it was taught, and those that stand before it.
 
 A model of a few million parameters that copies a long name drops a syllable now and then. Held to a pattern of whole
-words it can't: once it has begun a name, only the rest of a name that was shown can follow. (An input-dependent
+words it can't: once it has begun a name, only the rest of a name that was shown can follow. Where it quotes, it can't
+leave the line once it has begun. (An input-dependent
 grammar: Geng and others, Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning, 2023,
 https://arxiv.org/abs/2305.13971.)
 """
@@ -22,6 +23,13 @@ _CLOCK = re.compile(r"\b\d\d:\d\d(?=:\d\d\b)")
 _ENDS = ".,:;"
 _LONGEST = 100
 """Bytes of a word: what is longer is no name, and a thought made of such would not end."""
+_SEEN = re.compile(r"#\d+ \d\d:\d\d:\d\d \S+: ")
+"""What stands before the text of an observation in a moment."""
+_OPENING, _CLOSING = "[({<'", ".,:;])}>'"
+"""What a quotation may begin behind, or end before."""
+_NO_BEGINNING = _CLOSING + "{"
+_MOST_PIECES, _MOST_CHARS = 40, 300
+"""Of a quotation."""
 _MEANT = re.compile(r"[\^$.\[\]()|{}*+?]")
 """What a pattern would take for something else than itself."""
 
@@ -55,24 +63,89 @@ def word(allowed: Iterable[str]) -> str:
 
     Of literals and groups only: what llama.cpp's JSON Schema grammars understand.
     """
-    return _any_of(sorted(set(allowed) - {""}))
+    return _any_of([each] for each in sorted(set(allowed) - {""}))
 
 
-def text(word: str, most: int) -> dict[str, Any]:
-    """JSON Schema of at most `most` of what `word` matches, with single spaces and punctuation between them."""
-    return {"type": "string", "pattern": f"^(({word}[,.:;]? ){{0,{most - 1}}}{word}[.]?)?$"}
+def quotation(shown: str) -> str:
+    """A regular expression of any stretch of an observation in the moment `shown`, "" where it shows none."""
+    lines = [line[head.end() :] for line in shown.splitlines() if (head := _SEEN.match(line))]
+    runs = [run for line in lines for part in line.split(" | ") for run in _runs(part)]
+    begun = [run[at:] for run in runs for at, piece in enumerate(run) if piece.strip() not in _NO_BEGINNING]
+    return _any_of(map(_stretch, begun))
 
 
-def _any_of(ordered: list[str]) -> str:
-    begun: dict[str, list[str]] = {}
-    for each in filter(None, ordered):
-        begun.setdefault(each[0], []).append(each[1:])
+def text(word: str, most: int, quoted: str = "") -> dict[str, Any]:
+    """JSON Schema of at most `most` of what `word` matches, with single spaces and punctuation between them.
+
+    quoted: what may follow after a colon
+    """
+    said = f"({word}[,.:;]? ){{0,{most - 1}}}{word}"
+    if not quoted:
+        return {"type": "string", "pattern": f"^({said}[.]?)?$"}
+    # Not `said(: quoted)?`: of what is optional as a whole, llama.cpp takes 2,000 rules at most.
+    return {"type": "string", "pattern": f"^({said}|{said}: {quoted})[.]?$"}
+
+
+def _runs(line: str) -> list[list[str]]:
+    """A line in pieces between which a quotation may begin or end, each with the space before it.
+
+    Quotes and backslashes are left out, as in what the model says; at what is no word it is parted.
+    """
+    runs: list[list[str]] = [[]]
+    for token in line.split():
+        space = " "
+        for part in re.split(r'["\\]+', token):
+            name = part.lstrip(_OPENING)
+            opening, name = part[: len(part) - len(name)], name.rstrip(_CLOSING)
+            for piece in (*opening, name, *part[len(opening) + len(name) :]):
+                if not piece:
+                    continue
+                if len(piece.encode(errors="replace")) > _LONGEST or not piece.isprintable():
+                    runs.append([])
+                    continue
+                runs[-1].append(space + piece)
+                space = ""
+    return runs
+
+
+def _stretch(run: list[str]) -> list[str]:
+    """The beginning of a run that is short enough to be said."""
+    taken = [run[0].lstrip()]
+    chars = len(taken[0])
+    for piece in run[1:_MOST_PIECES]:
+        chars += len(piece)
+        if chars > _MOST_CHARS:
+            break
+        taken.append(piece)
+    return taken
+
+
+def _any_of(allowed: Iterable[list[str]]) -> str:
+    """A regular expression of each of the texts, which come in pieces: it may end after any piece."""
+    root: _Node = {}
+    for pieces in allowed:
+        node = root
+        for piece in pieces:
+            for letter in piece:
+                node = node.setdefault(letter, {})
+            node[_END] = {}
+    return _ways(root)
+
+
+_Node = dict[str, "_Node"]
+"""What may come next, by letter; `_END`: nothing."""
+_END = ""
+
+
+def _ways(node: _Node) -> str:
     ways: list[str] = []
-    for first, rests in begun.items():
+    for first, rest in node.items():
+        if first == _END:
+            continue
         head = [first]
-        while len({rest[:1] for rest in rests}) == 1 and rests[0]:  # all go on alike
-            head.append(rests[0][0])
-            rests = [rest[1:] for rest in rests]
+        while len(rest) == 1 and _END not in rest:  # all go on alike
+            ((letter, rest),) = rest.items()
+            head.append(letter)
         literal = "".join(_MEANT.sub(r"\\\g<0>", each) for each in head)
-        ways.append(literal + (_any_of(rests) + ("?" if "" in rests else "") if any(rests) else ""))
-    return f"({'|'.join(ways)})"
+        ways.append(literal + _ways(rest) + ("?" if _END in rest and len(rest) > 1 else ""))
+    return f"({'|'.join(ways)})" if ways else ""
