@@ -2,6 +2,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -139,6 +140,22 @@ async def test_output_is_bounded_and_what_was_started_ends_with_it(tmp_path: Pat
     with pytest.raises(asyncio.CancelledError):
         await running
     async with asyncio.timeout(5):
+        while _lives(int(pid_file.read_text())):
+            await asyncio.sleep(0.01)
+
+
+async def test_what_was_started_ends_with_it_also_when_it_is_cancelled_while_it_starts(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    running = asyncio.create_task(run_program(["/bin/sh", "-c", f"sleep 100 & echo $! > {pid_file}; wait"]))
+    begun_s = time.monotonic()
+    while not (pid_file.exists() and pid_file.read_text().strip()):
+        assert time.monotonic() - begun_s < 5
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251  (the loop must not come to notice that the program runs)
+    running.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await running
         while _lives(int(pid_file.read_text())):
             await asyncio.sleep(0.01)
 

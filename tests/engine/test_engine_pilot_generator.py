@@ -9,14 +9,14 @@ import pytest
 
 from wakeful.context import Seen, observation_line
 from wakeful.events import SEVERITIES
-from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
+from wakeful.mind.schema import Reply, reply_schema
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `training` is no package of the distribution
 
 from training.pilot import real
 from training.pilot.case import Case, numbers, unquoted
 from training.pilot.cases import draw
-from training.pilot.dialogue import as_seen, ask_exchange, conversation, document, judging, thought_exchange
+from training.pilot.dialogue import as_seen, conversation, document, judging, thought_exchange
 from training.pilot.logs import log
 from training.pilot.metrics import LIMITS, grade
 from training.pilot.names import _HELD_OUT, _TRAIN, PIECES, Names
@@ -60,17 +60,6 @@ def test_no_share_of_the_pilot_can_leave_its_range() -> None:
         *properties["attention"]["properties"].values(),
     ):
         assert schema == {"enum": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]}
-
-
-def test_every_answer_obeys_the_schema_of_questions() -> None:
-    source = names(8)
-    for _ in range(120):
-        exchange = ask_exchange(source)
-        jsonschema.validate(
-            msgspec.json.decode(exchange.reply), ask_schema(CITED.findall(exchange.user), shown=exchange.user)
-        )
-        told = msgspec.json.decode(exchange.reply, type=AskReply)
-        assert bool(told.evidence) or told.answer.startswith(("Nothing", "The journal"))
 
 
 def test_what_must_be_copied_stands_in_the_observation() -> None:

@@ -4,9 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from scripted_model import Messages, ScriptedServer
+from scripted_model import Messages, ScriptedServer, thought
 
-from wakeful.events import Answer, Observation, Question
+from wakeful.events import Answer, Event, Observation, Question, Thought
 from wakeful.journal import Journal, JournalIndex
 from wakeful.lmstudio import AsyncLMStudioClient
 from wakeful.memory import Memory, Recall
@@ -97,3 +97,86 @@ def test_days_and_nights_are_those_of_the_person() -> None:
     assert at("since 03:15") == "2026-03-10 03:15"
     assert at("since 15:00") == "2026-03-09 15:00"
     assert at("since 99:99") == "2026-03-09 14:30"
+
+
+async def asked_of_the_pilot(folder: Path, text: str, events: list[Event]) -> tuple[Asked, list[Messages]]:
+    def answer(messages: Messages, offered: list[str]) -> str:
+        line = messages[-1]["content"].splitlines()[1].partition(": ")[2]
+        severity = "critical" if "died" in line else "warning" if "slow" in line else "info"
+        return thought(messages, offered, severity=severity, assessment=f"It says: {line}.")
+
+    async with (
+        ScriptedServer(answer) as server,
+        await Journal.open(folder / "journal.db") as journal,
+        JournalIndex(journal, folder / "index.db") as index,
+        AsyncLMStudioClient(server.url) as client,
+    ):
+        await journal.append(events)
+        thinker = Thinker(client, ModelFacts("m", 2048, "engine", server.url, pilot=True), answer_tokens=300)
+        return await ask(text, journal, Recall(Memory(journal, index)), thinker), server.prompts
+
+
+def lines_of(*texts: str) -> list[Event]:
+    begin_ns = time.time_ns() - 600 * 10**9
+    return [
+        Observation(at_ns=begin_ns + n * 10**9, source="log:/x", form="lines", text=text)
+        for n, text in enumerate(texts)
+    ]
+
+
+async def test_the_pilot_reads_one_entry_at_a_time_and_the_gravest_are_told_in_their_order(tmp_path: Path) -> None:
+    events = lines_of("db: died", "web: slow", "cron: done", "dns: died", "web: slow again")
+    told, prompts = await asked_of_the_pilot(tmp_path, "what happened today?", events)
+    assert [said.partition(" ")[2] for said in told.answer.text.split(". ")] == [
+        "It says: db: died",
+        "It says: dns: died",
+        "It says: web: slow again.",
+    ]
+    assert told.answer.evidence == (1, 4, 5)
+    assert told.answer.pilot
+    assert all(prompt[-1]["content"].count("\n#") == 1 for prompt in prompts)
+
+
+async def test_what_a_question_names_is_told_by_the_pilot_however_harmless(tmp_path: Path) -> None:
+    told, _ = await asked_of_the_pilot(tmp_path, "what about postfix?", lines_of("db: died", "postfix: sent"))
+    assert told.answer.evidence == (2,)
+    assert told.answer.text.endswith("It says: postfix: sent.")
+
+
+async def test_the_pilot_does_not_read_what_a_thought_tells(tmp_path: Path) -> None:
+    died = Thought(
+        at_ns=time.time_ns(),
+        cycle="c",
+        reason="salience",
+        focus="db",
+        observed="db: died",
+        assessment="The database died.",
+        severity="critical",
+        evidence=(1,),
+        expected="",
+        prediction_error=0.9,
+        confidence=0.7,
+        next_prediction="",
+        attention_internal=0.1,
+        attention_external=0.8,
+        attention_memory=0.1,
+        action_needed=False,
+        action_type="observe",
+        action_details="",
+        self_assessment="",
+        model="m",
+        prompt_version="pilot-1",
+    )
+    told, prompts = await asked_of_the_pilot(tmp_path, "anything wrong?", [*lines_of("db: died"), died])
+    assert prompts == []
+    assert told.answer.evidence == (2,)
+    assert told.answer.text.endswith("The database died.")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(["cron: done"], "Nothing out of the ordinary."), ([], "The journal has nothing on that.")],
+)
+async def test_the_pilot_says_that_there_is_nothing(tmp_path: Path, lines: list[str], said: str) -> None:
+    told, _ = await asked_of_the_pilot(tmp_path, "is all well?", lines_of(*lines))
+    assert (told.answer.text, told.answer.evidence) == (said, ())

@@ -28,7 +28,7 @@ from wakeful.events import (
     ThoughtYielded,
 )
 from wakeful.journal import Journal
-from wakeful.mind import MindSettings, UnusableAnswer, cycle, through_mind
+from wakeful.mind import MindSettings, UnusableAnswer, consequences, through_mind
 from wakeful.mind.modes import LONGEST_IDLE, MAX_YIELDS, ORDER, Agenda, IdlePace, Wake, gives_way
 from wakeful.mind.recover import waiting
 
@@ -218,7 +218,7 @@ async def test_what_can_not_be_answered_is_said(tmp_path: Path) -> None:
 async def test_what_is_to_be_thought_over_later_is_thought_over_with_the_same_evidence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cycle, "THINK_AGAIN_S", 0.2)
+    monkeypatch.setattr(consequences, "THINK_AGAIN_S", 0.2)
     wants = iter([True, False])
 
     def answer(messages: Messages, offered: list[str]) -> str:

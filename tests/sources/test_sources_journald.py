@@ -108,7 +108,7 @@ async def test_a_burst_becomes_blocks(stand_in: StandIn):
         stand_in.source(), lambda seen: sum(each.count for each in seen) >= 5000, resume="1"
     )
     assert lines_of(counted) == [f"x: line {number}" for number in range(5000)]
-    assert len(counted) < 200
+    assert len(counted) < 1000  # on a busy machine journalctl writes them in more pieces
 
 
 async def test_it_is_started_again_where_it_died(stand_in: StandIn):

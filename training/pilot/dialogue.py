@@ -1,48 +1,31 @@
 """Whole conversations in the words of Wakeful's prompts, made with its own code so that they can't drift."""
 
 import random
-import re
 from dataclasses import dataclass
 
 import msgspec
 
-from training.pilot.case import ORDER, Case
+from training.pilot.case import Case
 from training.pilot.cases import draw
 from training.pilot.logs import gibberish
 from training.pilot.metrics import metrics
 from training.pilot.names import Names
-from wakeful.context.render import cite, clock
-from wakeful.context.turn import Seen, moment, question
-from wakeful.events import (
-    ActionType,
-    Answer,
-    Cursor,
-    Entry,
-    Event,
-    Health,
-    Observation,
-    Question,
-    Salience,
-    Session,
-    Thought,
-)
-from wakeful.mind.prompt import ASK, PILOT, prompt
-from wakeful.mind.schema import AskReply, AttentionShares, Reply
+from wakeful.context.render import cite
+from wakeful.context.turn import Seen, moment
+from wakeful.events import ActionType, Cursor, Entry, Observation, Salience, Thought
+from wakeful.mind.prompt import PILOT, prompt
+from wakeful.mind.schema import AttentionShares, Reply
 
 START_NS = 1_767_225_600 * 10**9  # 2026-01-01
 YEAR_S = 360 * 86400
-COPIES, JUDGEMENTS, QUESTIONS = 0.10, 0.12, 0.08
-"""Shares of the training documents that only copy, only judge, ask a question; the others are thoughts."""
+COPIES, JUDGEMENTS = 0.10, 0.12
+"""Shares of the training documents that only copy, only judge; the others are thoughts."""
 ALIKE = 0.2
 """Share of those that do not only copy whose names share their pieces."""
 TURNS = [30, 2, 1, 0.5, 0.5]
 """How often a conversation has one turn, two, three ..."""
 IDLE = 0.03
 """Share of the moments with nothing to see; in all others there is one observation (`wakeful.mind.one_by_one`)."""
-
-
-_UNSEEN = re.compile(r", usually [\d.]+(?:%|C| [kM]B/s)?|(?<=full) and has about [\d.]+ hours left")
-"""What an assessment knows from the reasons, which a journal line does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,70 +138,6 @@ def _action_type(case: Case) -> ActionType:
     return {"critical": "delegate", "warning": "observe", "info": "update_model"}[case.severity]
 
 
-def ask_conversation(names: Names) -> list[tuple[str, str]]:
-    """A person's question over journal lines, and its answer."""
-    exchange = ask_exchange(names)
-    return [("system", prompt(ASK)), ("user", exchange.user), ("assistant", exchange.reply)]
-
-
-def ask_exchange(names: Names) -> Exchange:
-    rng = names.rng
-    at_ns = START_NS + rng.randint(0, YEAR_S) * 10**9
-    seq = rng.randint(1, 10 ** rng.randint(1, 7))
-    entries: list[Entry] = []
-    cases: list[Case] = []
-    for _ in range(rng.choice([0, 1, 1, 2, 2, 3, 4, 5, 7, 10])):
-        case = draw(names)
-        at_ns += rng.randint(1, 600) * 10**9
-        seq += rng.randint(1, 200)
-        if rng.random() < 0.5 or case.kind == "metrics rate":  # whose line does not show the rate
-            event = _thought(case, at_ns)
-        else:
-            case.assessment = _UNSEEN.sub("", case.assessment)
-            event = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
-        entries.append(Entry(seq, Cursor(""), event))
-        cases.append(case)
-        if rng.random() < 0.08:  # beside what was seen and thought, what was said
-            seq += rng.randint(1, 9)
-            entries.append(Entry(seq, Cursor(""), _aside(names, at_ns)))
-            cases.append(_NOTHING)
-    asked = rng.choice(
-        [
-            "what happened in the last hour?",
-            "what happened last night?",
-            "anything wrong?",
-            "is all well?",
-            "what failed tonight?",
-            "did anything fail?",
-            "what should I look at?",
-            "how is the machine?",
-            "what did you see?",
-            "any trouble since yesterday?",
-            "what happened today?",
-            "what happened since 03:00?",
-            "what happened in the last 3 hours?",
-            "summarise the night",
-        ]
-    )
-    picked = [at for at in range(len(cases)) if cases[at].severity != "info"]
-    if len(picked) > 3:
-        picked = sorted(sorted(picked, key=lambda at: -ORDER[cases[at].severity])[:3])
-    named = [at for at in range(len(cases)) if cases[at].entity not in ("", "first look")]
-    if named and rng.random() < 0.3:
-        at = rng.choice(named)
-        asked = rng.choice(["anything about {}?", "what about {}?", "is {} all right?", "what happened to {}?"]).format(
-            cases[at].entity
-        )
-        picked = [at]
-    told = [f"{clock(entries[at].event.at_ns)[:5]} {cases[at].assessment}" for at in picked]
-    answer = " ".join(told) or ("Nothing out of the ordinary." if cases else "The journal has nothing on that.")
-    reply = AskReply(answer=answer, evidence=[cite(entries[at].seq) for at in picked])
-    user = question(asked, entries, now_ns=at_ns + 10**11)
-    return Exchange(
-        user, msgspec.json.encode(reply).decode(), cases[picked[0]] if picked else None, tuple(reply.evidence)
-    )
-
-
 def _thought(case: Case, at_ns: int) -> Thought:
     return Thought(
         at_ns=at_ns,
@@ -242,26 +161,6 @@ def _thought(case: Case, at_ns: int) -> Thought:
         self_assessment="",
         model="",
         prompt_version="",
-    )
-
-
-_NOTHING = Case("", "", "info", "", "", "", "")
-
-
-def _aside(names: Names, at_ns: int) -> Event:
-    said = draw(names).assessment
-    return names.rng.choice(
-        [
-            Question(at_ns=at_ns, text=names.rng.choice(["what happened?", "is all well?", "what failed tonight?"])),
-            Answer(at_ns=at_ns, question=1, text=said, evidence=(), model=""),
-            Health(
-                at_ns=at_ns,
-                part=names.rng.choice(["model", "metrics", "journald"]),
-                state="up",
-                text=names.filler(),
-            ),
-            Session(at_ns=at_ns, state=names.rng.choice(["started", "stopped"]), version="", text=names.filler()),
-        ]
     )
 
 
@@ -331,8 +230,6 @@ def document(names: Names, stage: int) -> list[tuple[str, str]]:
         names = names.alike()
     if shape < COPIES + JUDGEMENTS:
         return judging(names)
-    if shape > 1 - QUESTIONS:
-        return ask_conversation(names)
     turns = 1 if stage < 2 else names.rng.choices([1, 2, 3, 4, 5], TURNS)[0]
     return conversation(names, turns)
 
@@ -341,7 +238,6 @@ if __name__ == "__main__":
     names = Names(random.Random())
     for maker in (
         lambda: conversation(names, 2),
-        lambda: ask_conversation(names),
         lambda: copying(names),
         lambda: judging(names),
     ):

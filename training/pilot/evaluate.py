@@ -21,14 +21,14 @@ from tokenizers import Tokenizer
 from training.pilot import real
 from training.pilot.case import Case, numbers
 from training.pilot.cases import draw
-from training.pilot.dialogue import Exchange, ask_exchange, conversation, document, thought_exchange
+from training.pilot.dialogue import Exchange, conversation, document, thought_exchange
 from training.pilot.engine import chat, serving, tokens
 from training.pilot.logs import log
 from training.pilot.names import Names
 from training.pilot.tokenizer import rendered
 from wakeful.mind.one_by_one import gravest, together
-from wakeful.mind.prompt import ASK, PILOT, prompt
-from wakeful.mind.schema import AskReply, Reply, ask_schema, reply_schema
+from wakeful.mind.prompt import PILOT, prompt
+from wakeful.mind.schema import Reply, reply_schema
 
 SEED = 20_261_120
 SHIPPED = Path(__file__).parents[2] / "src" / "wakeful" / "engine" / "models" / "pilot.gguf"
@@ -112,26 +112,6 @@ def holds(text: str, entity: str) -> bool:
     return re.search(rf"(?<![\w/.-]){re.escape(entity)}(?![\w/-]|\.\w)", text) is not None
 
 
-def judge_answer(trial: Trial, text: str, score: Score) -> None:
-    """Adds one answer to a question to the counts."""
-    wanted = msgspec.json.decode(trial.wanted, type=AskReply)
-    try:
-        got = msgspec.json.decode(text, type=AskReply)
-    except msgspec.DecodeError as error:
-        score.add("valid JSON", 0)
-        score.failures.append(f"{error}: {text}")
-        return
-    score.add("valid JSON", 1)
-    right, of = copied(wanted.answer, got.answer)
-    if of:
-        score.add("numbers", right, of)
-    score.add("all numbers", numbers(wanted.answer) == numbers(got.answer))
-    fine = [score.add("evidence", got.evidence == wanted.evidence), got.answer == wanted.answer]
-    score.add("focus", fine[1])
-    if not all(fine):
-        score.failures.append(f"{trial.shown}\n  wanted {trial.wanted}\n  got    {text}")
-
-
 def thoughts(
     names: Names, count: int, make: Callable[[], Case], *, several: bool = False, expected: bool = True
 ) -> Iterable[Trial]:
@@ -163,23 +143,16 @@ def later_thoughts(names: Names, count: int) -> Iterable[Trial]:
         yield Trial([talk[:-1]], talk[-1][1], None, "later turn")
 
 
-def questions(names: Names, count: int) -> Iterable[Trial]:
-    for _ in range(count):
-        exchange = ask_exchange(names)
-        yield Trial([[("system", prompt(ASK)), ("user", exchange.user)]], exchange.reply, None, "question")
-
-
-def schema_of(messages: list[tuple[str, str]], kind: str) -> dict[str, Any]:
+def schema_of(messages: list[tuple[str, str]]) -> dict[str, Any]:
     shown = messages[-1][1]
-    offered = _CITED.findall(shown.split("\nRemembered:")[0])
-    return (ask_schema if kind == "question" else reply_schema)(offered, shown=shown)
+    return reply_schema(_CITED.findall(shown.split("\nRemembered:")[0]), shown=shown)
 
 
 def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Score] | None = None) -> Score:
     """Asks the engine, several trials at a time, and counts."""
 
     def ask(trial: Trial) -> str:
-        texts = [chat(base, messages, schema_of(messages, trial.kind)) for messages in trial.prompts]
+        texts = [chat(base, messages, schema_of(messages)) for messages in trial.prompts]
         try:
             replies = [msgspec.json.decode(text, type=Reply) for text in texts] if len(texts) > 1 else []
         except msgspec.DecodeError:
@@ -189,7 +162,7 @@ def run(base: str, trials: Iterable[Trial], score: Score, *, kinds: dict[str, Sc
     trials = list(trials)
     with ThreadPoolExecutor(4) as pool:
         for trial, text in zip(trials, pool.map(ask, trials)):
-            (judge_answer if trial.kind == "question" else judge)(trial, text, score)
+            judge(trial, text, score)
             if kinds is not None:
                 judge(trial, text, kinds.setdefault(trial.kind, Score(trial.kind)))
     return score
@@ -298,7 +271,6 @@ def main() -> None:
                     Score("wordings held out"),
                 ),
                 run(base, later_thoughts(names, few), Score("later turns of a conversation")),
-                run(base, questions(names, few), Score("questions (focus: whole answer)")),
                 real_lines(base, Score("lines written by hand (numbers: none made up)")),
             ]
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from training.pilot.dialogue import ask_conversation, conversation
+from training.pilot.dialogue import conversation
 from training.pilot.names import Names
 from wakeful.mind.wording import words
 
@@ -30,8 +30,8 @@ def unseen(shown: str, reply: str) -> list[str]:
 def main() -> None:
     names = Names(random.Random(1))
     counts: Counter[str] = Counter()
-    for number in range(DOCUMENTS):
-        _, (_, shown), (_, reply) = conversation(names, 1) if number % 8 else ask_conversation(names)
+    for _ in range(DOCUMENTS):
+        _, (_, shown), (_, reply) = conversation(names, 1)
         counts.update(unseen(shown, reply))
     kept = sorted(word for word, count in counts.items() if count >= OFTEN)
     path = Path(str(files("wakeful.mind"))) / "pilot_words.txt"

@@ -41,8 +41,8 @@ async def run_program(
     env: added to the bare environment; folder: where it runs, the root folder where none is given
     Raises ToolFailed where it can't be started.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
             stdout=PIPE,
@@ -51,6 +51,14 @@ async def run_program(
             cwd=folder or os.sep,
             start_new_session=os.name == "posix",
         )
+    )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelled itself, asyncio would end the program, but not what that has started by now.
+        with contextlib.suppress(OSError, ValueError):
+            await _end(await starting)
+        raise
     except (OSError, ValueError) as error:
         raise ToolFailed(f"{command[0]} can't be started: {getattr(error, 'strerror', None) or error}.") from error
     try:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from wakeful.events import Answer, Entry, Observation, Question
 from wakeful.journal import Journal
 from wakeful.memory import Recall
 from wakeful.mind.prompt import ASK, prompt
+from wakeful.mind.reading import read_out
 from wakeful.mind.schema import AskReply, ask_schema
 from wakeful.mind.thinker import Messages, OnText, Thinker
 
@@ -77,26 +78,25 @@ async def answer_to(
     """
     named_ns = since(asked.text, asked.at_ns, else_ns=0) if since_ns is None else since_ns
     entries = await _entries(asked, journal, recall, named_ns)
+    if thinker.facts.pilot:
+        text, used, results = await read_out(asked.text, entries, thinker, asked.at_ns)
+        model = results[-1].model if results else ""
+        return _answer(now_ns(), text, used, model or thinker.facts.name, pilot=True), used
     rules = prompt(ASK)
     entries, messages = await _laid_out(asked.text, entries, rules, thinker, asked.at_ns)
-    answered = await thinker.ask(
-        messages,
-        AskReply,
-        ask_schema([cite(entry.seq) for entry in entries], shown=messages[-1][1] if thinker.facts.pilot else None),
-        on_text=on_text,
-    )
+    schema = ask_schema([cite(entry.seq) for entry in entries])
+    answered = await thinker.ask(messages, AskReply, schema, on_text=on_text)
     offered = {entry.seq: entry for entry in entries}
     cited = dict.fromkeys(int(each.removeprefix("#")) for each in answered.value.evidence)
     used = tuple(offered[seq] for seq in cited if seq in offered)
-    answer = Answer(
-        at_ns=now_ns(),
-        question=0,
-        text=answered.value.answer,
-        evidence=tuple(entry.seq for entry in used),
-        model=answered.results[-1].model or thinker.facts.name,
-        pilot=thinker.facts.pilot,
+    model = answered.results[-1].model or thinker.facts.name
+    return _answer(now_ns(), answered.value.answer, used, model), used
+
+
+def _answer(at_ns: int, text: str, used: Sequence[Entry], model: str, *, pilot: bool = False) -> Answer:
+    return Answer(
+        at_ns=at_ns, question=0, text=text, evidence=tuple(entry.seq for entry in used), model=model, pilot=pilot
     )
-    return answer, used
 
 
 def since(text: str, now_ns: int, *, else_ns: int | None = None) -> int:

@@ -6,41 +6,26 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from wakeful.actions import Toolbox
 from wakeful.context import REMEMBERED, Conversation, Layout, Seen, Turn, cite, clock, moment, observation_line, shorten
 from wakeful.events import (
-    SEVERITIES,
-    ActionRequest,
-    Claim,
     Entry,
     Event,
-    Intention,
-    Notification,
     Observation,
-    Prediction,
     Severity,
     Thought,
     ThoughtStarted,
     WakeReason,
 )
 from wakeful.lmstudio import ChatResult, ContextOverflow
+from wakeful.mind.consequences import consequences
 from wakeful.mind.one_by_one import gravest, together
-from wakeful.mind.predictions.matching import in_words
-from wakeful.mind.predictions.offer import HOLDS, Offer, claim_from, offer
-from wakeful.mind.predictions.plain import claim_of
-from wakeful.mind.schema import CallReply, FullReply, Reply, garbled, reply_schema
+from wakeful.mind.predictions.offer import HOLDS, Offer, offer
+from wakeful.mind.schema import FullReply, Reply, garbled, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
 from wakeful.mind.workspace import Batch
 
 _log = logging.getLogger(__name__)
-
-PREDICTION_DUE_S = 3600.0
-"""A prediction in plain words is taken to speak of the next hour."""
-
-THINK_AGAIN_S = 3600.0
-"""When something that was to be thought over later is thought over."""
 
 _GIST_CHARS = 80
 """Of what a thought was about; as much as the pilot model may write of it."""
@@ -134,11 +119,7 @@ async def think(
     first, answered = _together(parts)
     observations = [each.observation for part in parts for each in part.seen]
     thought = _thought(cycle, answered, first.text, thinker, prompt_version, now_ns(), time.monotonic() - begun_s)
-    claim, due_s = _claim(answered.value, first.offered, observations)
-    call = answered.value.call if isinstance(answered.value, FullReply) else None
-    events: list[Event] = [thought, *_prediction(thought, claim, due_s), *_consequences(thought, call, notify_from)]
-    if thought.action_needed and thought.action_type == "reflect" and not thinker.facts.pilot:
-        events.append(_to_think_again(thought))
+    events = [thought, *consequences(thought, answered.value, first.offered, observations, notify_from)]
     turn = Turn(user=first.text, reply=answered.text, gist=gist(thought), seq=0)
     return Concluded(thought=thought, turn=turn, events=tuple(events), result=answered.results[-1])
 
@@ -340,69 +321,4 @@ def _thought(
         duration_s=duration_s,
         shown=shown,
         said=answered.text,
-    )
-
-
-def _claim(reply: Reply, offered: Offer, shown: Sequence[Observation]) -> tuple[Claim | None, float]:
-    """What a thought predicts, as a claim, and by when in seconds: as it was chosen, else as its words say plainly."""
-    chosen = claim_from(reply.claim, offered) if isinstance(reply, FullReply) and reply.claim is not None else None
-    return chosen or (claim_of(reply.next_prediction, shown), PREDICTION_DUE_S)
-
-
-def _prediction(thought: Thought, claim: Claim | None, due_s: float) -> list[Event]:
-    words = thought.next_prediction or (in_words(claim) if claim is not None else "")
-    if not words:
-        return []
-    return [
-        Prediction(
-            at_ns=thought.at_ns,
-            cycle=thought.cycle,
-            claim=words,
-            probability=thought.confidence,
-            due_ns=thought.at_ns + int(due_s * 1e9),
-            condition=claim,
-        )
-    ]
-
-
-def _consequences(thought: Thought, call: CallReply | None, notify_from: Severity) -> list[Event]:
-    """What else follows from a thought: what it asks for, and what the user is told."""
-    events: list[Event] = []
-    if thought.action_needed:
-        events.append(
-            ActionRequest(
-                at_ns=thought.at_ns,
-                key=thought.cycle,
-                cycle=thought.cycle,
-                action=thought.action_type,
-                details=thought.action_details,
-                tool=call.tool if call is not None else "",
-                arguments=msgspec.json.encode(call.arguments).decode() if call is not None and call.tool else "",
-            )
-        )
-    if SEVERITIES.index(thought.severity) >= SEVERITIES.index(notify_from):
-        events.append(
-            Notification(
-                at_ns=thought.at_ns,
-                key=thought.cycle,
-                severity=thought.severity,
-                title=thought.focus,
-                text=thought.assessment,
-                evidence=thought.evidence,
-            )
-        )
-    return events
-
-
-def _to_think_again(thought: Thought) -> Intention:
-    """The reminder that a thought sets itself when it wants to be thought over later."""
-    return Intention(
-        at_ns=thought.at_ns,
-        key=f"m{thought.cycle[:8]}",
-        text=f"think again about {thought.focus}",
-        form="remind",
-        told=thought.action_details or thought.focus,
-        due_ns=thought.at_ns + int(THINK_AGAIN_S * 1e9),
-        evidence=thought.evidence,
-        provenance="model",
     )

@@ -171,11 +171,9 @@ def reply_schema(
     return _object(properties)
 
 
-def ask_schema(citable: Sequence[str], *, shown: str | None = None) -> dict[str, Any]:
-    """JSON Schema of `AskReply`. shown: as of `reply_schema`."""
-    word = _word(shown)
-    answer = wording.text(word, 40) if word else _text(800)
-    return _object({"answer": answer, "evidence": _citations(citable)})
+def ask_schema(citable: Sequence[str]) -> dict[str, Any]:
+    """JSON Schema of `AskReply`."""
+    return _object({"answer": _text(800), "evidence": _citations(citable)})
 
 
 def _word(shown: str | None) -> str:

@@ -79,11 +79,17 @@ def text(word: str, most: int, quoted: str = "") -> dict[str, Any]:
 
     quoted: what may follow after a colon
     """
-    said = f"({word}[,.:;]? ){{0,{most - 1}}}{word}"
-    if not quoted:
-        return {"type": "string", "pattern": f"^({said}[.]?)?$"}
-    # Not `said(: quoted)?`: of what is optional as a whole, llama.cpp takes 2,000 rules at most.
-    return {"type": "string", "pattern": f"^({said}|{said}: {quoted})[.]?$"}
+    also = f"(: {_named(quoted)})?" if quoted else ""
+    said = f"({_named(word)}[,.:;]? ){{0,{most - 1}}}{_named(word)}{also}[.]?"
+    return {"type": "string", "pattern": f"^({said})?$"}
+
+
+def _named(group: str) -> str:
+    """A group in a form that llama.cpp makes a rule of, once, however often it occurs.
+
+    Of what is repeated or optional and no rule of its own, it takes 2,000 parts at most.
+    """
+    return group + "{1,1}" if group else ""
 
 
 def _runs(line: str) -> list[list[str]]:

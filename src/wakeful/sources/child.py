@@ -38,8 +38,8 @@ class Child:
         """
         start = asyncio.create_subprocess_shell if isinstance(command, str) else asyncio.create_subprocess_exec
         arguments = [command] if isinstance(command, str) else command
-        try:
-            process = await start(
+        starting = asyncio.ensure_future(
+            start(
                 *arguments,
                 stdin=DEVNULL,
                 stdout=PIPE,
@@ -48,7 +48,14 @@ class Child:
                 env={**os.environ, **env} if env else None,
                 start_new_session=os.name == "posix",
             )
-            return cls(process)
+        )
+        try:
+            return cls(await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            # Cancelled itself, asyncio would end the program, but not what that has started by now.
+            with contextlib.suppress(OSError):
+                await cls(await starting).end()
+            raise
         except FileNotFoundError as error:
             missing = error.filename or arguments[0]  # the program, or the folder it should run in
             hint = f"Install {missing}, or name its full path."
