@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeful.events import SEVERITIES, Severity
-from wakeful.mind.one_by_one import MOST_TOLD, gravest, together
+from wakeful.attention import Attention, AttentionSettings
+from wakeful.context import Seen
+from wakeful.events import SEVERITIES, Observation, Severity
+from wakeful.mind.one_by_one import MOST_TOLD, alone, gravest, together
 from wakeful.mind.schema import AttentionShares, Reply
 
 
@@ -25,6 +27,31 @@ def reply(seq: int, severity: Severity, focus: str) -> Reply:
         confidence=0.8,
         self_assessment="",
     )
+
+
+def burst(*lines: str, count: int = 0) -> Observation:
+    return Observation(at_ns=10**18, source="log:/a", form="lines", text="\n".join(lines), count=count or len(lines))
+
+
+def test_of_a_burst_the_line_that_the_gate_names_is_shown_alone() -> None:
+    long = "disk failure on sda " + "word " * 60
+    observation = burst("worker 1: done", "worker 2: done", long, count=500)
+    salience = Attention(AttentionSettings()).update(7, observation)
+    shown = alone(Seen(7, observation, salience))
+    assert salience.reasons[0].startswith("most surprising of 500 lines: disk failure")
+    assert (shown.observation.text, shown.observation.count, shown.seq) == (long, 1, 7)
+    assert shown.salience is not None
+    assert shown.salience.reasons == salience.reasons[1:]
+
+
+def test_where_the_gate_names_none_the_gravest_is_shown() -> None:
+    shown = alone(Seen(7, burst("worker 1: done", "kernel: Out of memory: Killed process 7", "worker 2: done")))
+    assert shown.observation.text == "kernel: Out of memory: Killed process 7"
+
+
+def test_what_is_no_burst_stays_as_it_is() -> None:
+    for seen in (Seen(1, burst("one line")), Seen(2, burst("text", "of two lines", count=1))):
+        assert alone(seen) == seen
 
 
 def test_the_gravest_leads_and_of_equals_the_first() -> None:

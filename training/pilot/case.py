@@ -13,7 +13,7 @@ ORDER = {"info": 0, "warning": 1, "critical": 2}
 
 @dataclass(slots=True)
 class Case:
-    """source, text, form, count, reasons: the observation; the rest: what the thought says of it.
+    """source, text, form, reasons: the observation; the rest: what the thought says of it.
 
     entity: what the focus must name exactly; kind: for the evaluation's split
     held_wording: made from a sentence that training never sees
@@ -30,7 +30,6 @@ class Case:
     entity: str = ""
     reasons: tuple[str, ...] = ()
     form: str = "lines"
-    count: int = 1
     kind: str = ""
     held_wording: bool = False
 

@@ -76,7 +76,7 @@ def thought_exchange(
 
 
 def as_seen(case: Case, seq: int, at_ns: int) -> Seen:
-    observation = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text, count=case.count)
+    observation = Observation(at_ns=at_ns, source=case.source, form=case.form, text=case.text)
     salience = None
     if case.reasons:
         salience = Salience(

@@ -61,19 +61,14 @@ class Frame:
 
 
 def log(names: Names, *, held_wording: bool | None = None) -> Case:
-    """A log line, or a block of them; `held_wording` asks for sentences that training (not) sees."""
+    """A log line; `held_wording` asks for sentences that training (not) sees."""
     rng = names.rng
     severity = rng.choices(["critical", "warning", "info"], [3, 5, 4])[0]
     plain = rng.random() < (0.25 if names.held_out else 0.35) and not held_wording
     if plain:
-        case = _plain(names, severity)
-    else:
-        pool = [each for each in _ALL[severity] if each.held_out == bool(held_wording)]
-        case = _worded(names, severity, rng.choice(pool))
-    often = 0.1 if names.held_out else 0.2
-    if rng.random() < often and len(case.text) <= 160:  # else its end could not be told from the other lines
-        _in_a_block(names, case)
-    return case
+        return _plain(names, severity)
+    pool = [each for each in _ALL[severity] if each.held_out == bool(held_wording)]
+    return _worded(names, severity, rng.choice(pool))
 
 
 def _worded(names: Names, severity: str, wording: Wording) -> Case:
@@ -219,18 +214,6 @@ def _anything(names: Names) -> str:
     return text[0].upper() + text[1:] if rng.random() < 0.3 else text
 
 
-def _in_a_block(names: Names, case: Case) -> None:
-    """The line among others, as a burst is shown: the first reason always repeats the line that matters, as `attention` does."""
-    rng = names.rng
-    case.count = rng.randint(2, 5000)
-    lines = [case.text, *(_anything(names) for _ in range(rng.randint(1, 3)))]
-    if rng.random() < 0.5:
-        rng.shuffle(lines)
-    case.reasons = (f"most surprising of {case.count} lines: {case.text[:160]}", *case.reasons)
-    case.text = "\n".join(lines)
-    case.kind = "log, block of lines"
-
-
 def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool | None = None) -> Frame:
     """`body` as a line of some log; `levelled`: whether the line must (not) name its level."""
     rng = names.rng
@@ -276,7 +259,7 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
         return Frame(f"log:{path}", body, path)
     source, who = rng.choice([(f"container:{name}", name), (f"container:{name}", name), (f"log:{path}", path)])
     plain = unquoted(body)
-    shape = rng.randrange(9)
+    shape = rng.randrange(10)
     if shape == 0:
         text = f"{day} {hour},{rng.randint(0, 999):03d} {level} {body}"
     elif shape == 1:
@@ -295,6 +278,8 @@ def _framed(names: Names, body: str, level: str, *, kernel: bool, levelled: bool
         text = f"[{day} {hour}] {names.word(2)}.{level}: {body}"
     elif shape == 7:
         text = f"{day} {hour}.{rng.randint(0, 999):03d} UTC [{pid}] {level}:  {body}"
+    elif shape == 8:
+        text = f"{hour} {level} {body}"
     else:
         text = f"{level}: {body}"
     return Frame(source, text, who)

@@ -19,7 +19,7 @@ from wakeful.events import (
 )
 from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.mind.consequences import consequences
-from wakeful.mind.one_by_one import gravest, together
+from wakeful.mind.one_by_one import alone, gravest, together
 from wakeful.mind.predictions.offer import HOLDS, Offer, offer
 from wakeful.mind.schema import FullReply, Reply, garbled, reply_schema
 from wakeful.mind.thinker import Answered, OnText, Thinker
@@ -156,7 +156,7 @@ async def _part(
 def _apart(cycle: Cycle) -> list[Cycle]:
     """The cycle for each of its observations, strongest first: the pilot is shown one at a time."""
     shown = cycle.batch.shown
-    return [replace(cycle, batch=replace(cycle.batch, shown=(seen,))) for seen in shown] or [cycle]
+    return [replace(cycle, batch=replace(cycle.batch, shown=(alone(seen),))) for seen in shown] or [cycle]
 
 
 def _together(parts: Sequence[_Part]) -> tuple[_Part, Answered[Reply] | Answered[FullReply]]:

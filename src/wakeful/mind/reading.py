@@ -11,6 +11,7 @@ from wakeful.context import Seen, cite, clock, moment, observation_line, shorten
 from wakeful.events import SEVERITIES, Entry, Notification, Observation, Severity, Thought
 from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.memory import cue
+from wakeful.mind.one_by_one import alone
 from wakeful.mind.prompt import PILOT, prompt
 from wakeful.mind.schema import Reply, reply_schema
 from wakeful.mind.thinker import Thinker, UnusableAnswer
@@ -97,7 +98,7 @@ async def read_out(
 
 
 async def _read(entry: Entry, seen: Observation, thinker: Thinker, now_ns: int) -> tuple[_Read, tuple[ChatResult, ...]]:
-    shown = moment([Seen(entry.seq, seen)], now_ns=now_ns, reason="asked", expected="")
+    shown = moment([alone(Seen(entry.seq, seen))], now_ns=now_ns, reason="asked", expected="")
     try:
         answered = await thinker.ask(
             [("system", prompt(PILOT)), ("user", shown)], Reply, reply_schema([cite(entry.seq)], shown=shown)
