@@ -103,7 +103,7 @@ async def asked_of_the_pilot(folder: Path, text: str, events: list[Event]) -> tu
     def answer(messages: Messages, offered: list[str]) -> str:
         line = messages[-1]["content"].splitlines()[1].partition(": ")[2]
         severity = "critical" if "died" in line else "warning" if "slow" in line else "info"
-        return thought(messages, offered, severity=severity, assessment=f"It says: {line}.")
+        return thought(messages, offered, severity=severity, focus=line[:3], assessment=f"It says: {line}.")
 
     async with (
         ScriptedServer(answer) as server,

@@ -50,10 +50,11 @@ _UNREAD_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """An entry, and what there is to say of it."""
+    """An entry, and what there is to say of it. focus: what it is about; of one cause the newest is told."""
 
     entry: Entry
     severity: Severity
+    focus: str
     text: str
 
 
@@ -73,9 +74,9 @@ async def read_out(
     for entry in entries:
         match entry.event:
             case Thought() as thought:
-                found.append(_Read(entry, thought.severity, thought.assessment))
+                found.append(_Read(entry, thought.severity, thought.focus, thought.assessment))
             case Notification() as told:
-                found.append(_Read(entry, told.severity, told.title))
+                found.append(_Read(entry, told.severity, told.title, told.title))
             case Observation() as seen if to_read and entry.seq not in told_already:
                 to_read -= 1
                 read, took = await _read(entry, seen, thinker, now_ns)
@@ -86,12 +87,10 @@ async def read_out(
     names = [re.escape(name) for name in cue([question]).split() if name not in _GENERAL]
     name = re.compile(rf"\b({'|'.join(names)})\b" if names else "(?!)", re.IGNORECASE)
     named = [each for each in found if name.search(each.entry.event.body) or name.search(each.text)]
-    worst = sorted(
-        named or [each for each in found if each.severity != SEVERITIES[0]],
-        key=lambda each: (SEVERITIES.index(each.severity), each.entry.event.at_ns),
-        reverse=True,
-    )
-    chosen = sorted({each.text: each for each in worst[:MOST_TOLD]}.values(), key=lambda each: each.entry.seq)
+    notable = named or [each for each in found if each.severity != SEVERITIES[0]]
+    causes = {each.focus: each for each in sorted(notable, key=lambda each: each.entry.seq)}
+    worst = sorted(causes.values(), key=lambda each: (SEVERITIES.index(each.severity), each.entry.seq), reverse=True)
+    chosen = sorted(worst[:MOST_TOLD], key=lambda each: each.entry.seq)
     sentences = [f"{clock(each.entry.event.at_ns)[:5]} {each.text}" for each in chosen]
     nothing = "Nothing out of the ordinary." if found else "The journal has nothing on that."
     return " ".join(sentences) or nothing, tuple(each.entry for each in chosen), tuple(results)
@@ -105,5 +104,6 @@ async def _read(entry: Entry, seen: Observation, thinker: Thinker, now_ns: int) 
         )
     except (UnusableAnswer, ContextOverflow):
         line = observation_line(entry.seq, seen).partition(" ")[2]
-        return _Read(entry, SEVERITIES[0], shorten(line, _UNREAD_CHARS)), ()
-    return _Read(entry, answered.value.severity, answered.value.assessment), answered.results
+        return _Read(entry, SEVERITIES[0], line, shorten(line, _UNREAD_CHARS)), ()
+    said = answered.value
+    return _Read(entry, said.severity, said.focus, said.assessment), answered.results
