@@ -78,6 +78,14 @@ def test_why_is_said_in_words() -> None:
     assert salience.reasons[0].startswith("cpu 97.4%, usually ")
 
 
+def test_of_a_disk_that_was_mounted_a_moment_ago_nothing_is_said_to_be_usual() -> None:
+    attention, _ = idle_machine(1)
+    assert not attention.wakes(attention.update(9, metrics(400, **{"disk_percent:/mnt/usb": 0.0})))
+    salience = attention.update(9, metrics(401, **{"disk_percent:/mnt/usb": 100.0}))
+    assert attention.wakes(salience)
+    assert salience.reasons == ("disk /mnt/usb 100.0% is high",)
+
+
 def test_a_filling_disk_wakes_before_it_is_full() -> None:
     attention, _ = idle_machine(1)
     woke: list[tuple[float, str]] = []

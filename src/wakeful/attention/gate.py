@@ -338,6 +338,8 @@ def _why(name: str, value: float, judged: Judged, at_s: float) -> str:
     kind = kind_of(name)
     if judged.end_nats >= judged.nats and judged.full_in_h < math.inf:
         return f"{said(name, value)}, full in about {judged.full_in_h:.1f} hours"
+    if not judged.known:  # what is new here and near its end: a disk that was just mounted
+        return f"{said(name, value)} is high"
     shown = judged.value if kind.counter else value
     plain = f"{said(name, shown)}, usually {kind.value(judged.usual)}"
     return f"{plain}{manner(judged, at_s)}"

@@ -36,6 +36,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     matters: the most that a change of this size is worth, however unusual it is
     value, usual: what was judged, and what was expected; times: how many times the usual range lies between
     event: what kind of change it is; season: `day` or `week` where that is what the prediction rests on
+    known: whether there were enough samples to say what is usual
     """
 
     nats: float
@@ -49,6 +50,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     times: float = 0.0
     event: Event = "jump"
     season: str = ""
+    known: bool = True
 
 
 class Metric(msgspec.Struct, array_like=True, gc=False):
@@ -93,7 +95,7 @@ class Metric(msgspec.Struct, array_like=True, gc=False):
         changes = self.changes
         if changes is None:
             if forecast.n <= WARM_UP:
-                return Judged(0.0, value, usual, end_nats, full_in_h)
+                return Judged(0.0, value, usual, end_nats, full_in_h, known=False)
             changes = self.changes = Changes()
         self.drifted = _FADES * self.drifted + value - usual
         change = changes.update(nats, above, off, value != last)
