@@ -22,6 +22,7 @@ from wakeful.engine import (
     EngineDied,
     EngineError,
     EngineEvent,
+    EngineLoading,
     EngineMissing,
     EngineReady,
     EngineStartFailed,
@@ -133,7 +134,7 @@ async def test_killed_in_the_middle_of_a_stream(tiny: Path) -> None:
         assert engine.base_url == url  # clients need not be told
         assert await think(client)
         assert engine.health.pid not in (None, pid)
-    kinds = [type(event) for event in events if not isinstance(event, EngineStarting)]
+    kinds = [type(event) for event in events if not isinstance(event, EngineStarting | EngineLoading)]
     assert kinds == [EngineReady, EngineDied, EngineReady]
     assert "signal 9" in str(next(event for event in events if isinstance(event, EngineDied)).reason)
 

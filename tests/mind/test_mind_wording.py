@@ -110,5 +110,6 @@ def test_any_observation_can_be_quoted_piece_by_piece(shown: str) -> None:
     pattern = re.compile(quotation(f"#1 00:00:00 stdin: {line}") or "(?!)")
     for each in line.split():
         name = each.lstrip("[({<'").rstrip(".,:;])}>'")
-        if name and name.isprintable() and not set(name) & set('"\\'):
+        fits = len(name.encode(errors="replace")) <= 100
+        if name and fits and name.isprintable() and not set(name) & set('"\\'):
             assert pattern.fullmatch(name)

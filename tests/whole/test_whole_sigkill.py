@@ -1,6 +1,7 @@
 """Nothing is lost: the real command, killed with SIGKILL at random moments under load; the model always answers."""
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -17,7 +18,7 @@ from scripted_model import ScriptedServer
 
 from wakeful.cli import runtime
 from wakeful.events import ActionRequest, Cursor, Event, Observation, Thought
-from wakeful.journal import Journal
+from wakeful.journal import Journal, JournalMissing
 
 KILLS = 50
 LINES_PER_S = 500
@@ -102,7 +103,7 @@ async def until_it_thought(folder: Path) -> float:
     async with asyncio.timeout(60):
         while True:
             await asyncio.sleep(0.1)
-            if (folder / "journal.db").exists():
+            with contextlib.suppress(JournalMissing):  # not made yet, or not whole
                 async with await Journal.open(folder / "journal.db", read_only=True) as journal:
                     if await journal.read(kinds=("thought",), limit=1):
                         return time.monotonic() - begun_s

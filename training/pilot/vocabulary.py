@@ -1,6 +1,6 @@
 """Writes the words of the sentences that the pilot is taught: `python -m training.pilot.vocabulary`.
 
-All words that stand in what it should say, in training, and not in what it is shown.
+All words that stand in what it should say, in training, and not in the observations and memories that it is shown.
 """
 
 import random
@@ -22,7 +22,7 @@ _ENDS = ".,:;"
 def unseen(shown: str, reply: str) -> list[str]:
     """The words of `reply` that are not in `shown`."""
     said = [each for each in msgspec.json.decode(reply, type=dict[str, object]).values() if isinstance(each, str)]
-    there = words(shown)
+    there = words(shown.rpartition("\nNow: ")[0])
     found = [each for text in said for each in text.split() if each not in there]
     return [each.rstrip(_ENDS) for each in found if each.rstrip(_ENDS) not in there]
 
