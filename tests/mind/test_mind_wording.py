@@ -1,11 +1,18 @@
 """The pilot's words: whole names that were shown, and what it was taught, in a pattern that grammars understand."""
 
+import random
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wakeful.context import Seen, moment
+from wakeful.engine import Engine
+from wakeful.events import Observation
+from wakeful.mind.prompt import PILOT, prompt
+from wakeful.mind.schema import Reply, reply_schema
 from wakeful.mind.wording import quotation, taught, text, word, words
 
 SHOWN = 'Observations:\n#7 container:web-1: {"level":"error","msg":"dial tcp db.lan:5432: refused (x=/srv/a.log)"}'
@@ -113,3 +120,26 @@ def test_any_observation_can_be_quoted_piece_by_piece(shown: str) -> None:
         fits = len(name.encode(errors="replace")) <= 100
         if name and fits and name.isprintable() and not set(name) & set('"\\'):
             assert pattern.fullmatch(name)
+
+
+async def test_llama_cpp_understands_the_patterns_of_the_oddest_lines() -> None:
+    rng = random.Random(1)
+    lines = [
+        " ".join(rng.choice("abcdefghij") for _ in range(300)),  # as many ways on as there can be
+        " ".join(str(rng.randint(0, 9)) for _ in range(300)),
+        " ".join(rng.choice("[](){}<>.,:;|*+?^$/\\\"'-") for _ in range(300)),
+        " ".join(chr(rng.randint(0x1F600, 0x1F63C)) for _ in range(60)),
+        "".join(chr(rng.randint(1, 31)) for _ in range(300)),
+        "{1,1}{0,99999999}" * 30,
+    ]
+    async with Engine() as engine, engine.client() as client:
+        for line in lines:
+            observation = Observation(at_ns=10**18, source="log:/a", form="lines", text=line)
+            shown = moment([Seen(7, observation)], now_ns=10**18, reason="salience", expected="")
+            said = await client.chat(
+                [{"role": "system", "content": prompt(PILOT)}, {"role": "user", "content": shown}],
+                json_schema=reply_schema(["#7"], shown=shown),
+                max_tokens=700,
+                temperature=0.0,
+            )
+            assert msgspec.json.decode(said.text, type=Reply).severity

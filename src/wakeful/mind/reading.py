@@ -27,19 +27,7 @@ _GENERAL = frozenset(
         *("well", "fine", "okay", "good", "bad", "right", "problem", "problems", "trouble", "issue", "issues", "news"),
         *("machine", "server", "box", "host", "system", "thing", "things", "everything", "nothing", "look", "see"),
         *("should", "could", "would", "know", "tell", "show", "summary", "summarise", "summarize", "report", "status"),
-        *(
-            "morning",
-            "evening",
-            "week",
-            "month",
-            "minute",
-            "minutes",
-            "now",
-            "going",
-            "new",
-            "interesting",
-            "important",
-        ),
+        *("morning", "evening", "week", "month", "minute", "minutes", "now", "going", "new", "important"),
     )
 )
 """Words of questions about everything, which name nothing."""
@@ -67,7 +55,8 @@ async def read_out(
     graver than mere info.
     Raises every LMStudioError of the client but ContextOverflow.
     """
-    told_already = {seq for entry in entries if isinstance(entry.event, Thought) for seq in entry.event.evidence}
+    told = [entry.event for entry in entries if isinstance(entry.event, Thought | Notification)]
+    told_already = {seq for event in told for seq in event.evidence}
     found: list[_Read] = []
     results: list[ChatResult] = []
     to_read = MOST_READ
@@ -75,8 +64,8 @@ async def read_out(
         match entry.event:
             case Thought() as thought:
                 found.append(_Read(entry, thought.severity, thought.focus, thought.assessment))
-            case Notification() as told:
-                found.append(_Read(entry, told.severity, told.title, told.title))
+            case Notification() as sent:
+                found.append(_Read(entry, sent.severity, sent.title, sent.title))
             case Observation() as seen if to_read and entry.seq not in told_already:
                 to_read -= 1
                 read, took = await _read(entry, seen, thinker, now_ns)

@@ -2,9 +2,8 @@
 
 A model of a few million parameters that copies a long name drops a syllable now and then. Held to a pattern of whole
 words it can't: once it has begun a name, only the rest of a name that was shown can follow. Where it quotes, it can't
-leave the line once it has begun. (An input-dependent
-grammar: Geng and others, Grammar-Constrained Decoding for Structured NLP Tasks without Finetuning, 2023,
-https://arxiv.org/abs/2305.13971.)
+leave the line once it has begun. (An input-dependent grammar: Geng and others, Grammar-Constrained Decoding for
+Structured NLP Tasks without Finetuning, 2023, https://arxiv.org/abs/2305.13971.)
 """
 
 import re
@@ -28,8 +27,10 @@ _SEEN = re.compile(r"#\d+ \d\d:\d\d:\d\d \S+: ")
 _OPENING, _CLOSING = "[({<'", ".,:;])}>'"
 """What a quotation may begin behind, or end before."""
 _NO_BEGINNING = _CLOSING + "{"
-_MOST_PIECES, _MOST_CHARS = 40, 300
+_MOST_PIECES, _MOST_BYTES = 40, 300
 """Of a quotation."""
+_LARGE_CHARS = 2000
+"""Of a pattern: what is optional and no rule of its own may have 2,000 parts in llama.cpp."""
 _MEANT = re.compile(r"[\^$.\[\]()|{}*+?]")
 """What a pattern would take for something else than itself."""
 
@@ -85,10 +86,7 @@ def text(word: str, most: int, quoted: str = "") -> dict[str, Any]:
 
 
 def _named(group: str) -> str:
-    """A group in a form that llama.cpp makes a rule of, once, however often it occurs.
-
-    Of what is repeated or optional and no rule of its own, it takes 2,000 parts at most.
-    """
+    """A group in a form that llama.cpp makes a rule of, once, however often it occurs."""
     return group + "{1,1}" if group else ""
 
 
@@ -117,10 +115,10 @@ def _runs(line: str) -> list[list[str]]:
 def _stretch(run: list[str]) -> list[str]:
     """The beginning of a run that is short enough to be said."""
     taken = [run[0].lstrip()]
-    chars = len(taken[0])
+    size = len(taken[0].encode(errors="replace"))
     for piece in run[1:_MOST_PIECES]:
-        chars += len(piece)
-        if chars > _MOST_CHARS:
+        size += len(piece.encode(errors="replace"))
+        if size > _MOST_BYTES:
             break
         taken.append(piece)
     return taken
@@ -153,5 +151,7 @@ def _ways(node: _Node) -> str:
             ((letter, rest),) = rest.items()
             head.append(letter)
         literal = "".join(_MEANT.sub(r"\\\g<0>", each) for each in head)
-        ways.append(literal + _ways(rest) + ("?" if _END in rest and len(rest) > 1 else ""))
+        on = _ways(rest)
+        optional = "" if not on or _END not in rest else "?" if len(on) < _LARGE_CHARS else "{0,1}"
+        ways.append(literal + on + optional)
     return f"({'|'.join(ways)})" if ways else ""
