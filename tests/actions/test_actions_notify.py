@@ -117,7 +117,7 @@ def test_who_does_not_acknowledge_is_told_through_others_once() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3600), st.sampled_from(["info", "warning", "critical"])), max_size=60),
+    st.lists(st.tuples(st.integers(0, 3599), st.sampled_from(["info", "warning", "critical"])), max_size=60),
     st.integers(1, 5),
 )
 def test_no_hour_has_more_messages_than_allowed(moments: list[tuple[int, Severity]], per_hour: int) -> None:

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wakeful.context import Conversation, Role, TokenEstimate, Turn
@@ -131,6 +131,7 @@ def test_the_parts_of_the_context_add_up_to_it_and_change_with_the_turns() -> No
 
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=3000), st.integers(1, 9000)), min_size=1, max_size=20))
+@example([("\x80", 90), (":\x80\x80\x80", 1)])
 @settings(deadline=None, max_examples=50)
 def test_what_was_counted_is_never_estimated_too_low_again(counts: list[tuple[str, int]]) -> None:
     estimate = TokenEstimate()

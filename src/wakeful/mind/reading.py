@@ -11,6 +11,7 @@ from wakeful.context import Seen, cite, clock, moment, observation_line, shorten
 from wakeful.events import SEVERITIES, Entry, Notification, Observation, Severity, Thought
 from wakeful.lmstudio import ChatResult, ContextOverflow
 from wakeful.memory import cue
+from wakeful.mind.first_look import as_seen
 from wakeful.mind.one_by_one import alone
 from wakeful.mind.prompt import PILOT, prompt
 from wakeful.mind.schema import Reply, reply_schema
@@ -86,7 +87,8 @@ async def read_out(
 
 
 async def _read(entry: Entry, seen: Observation, thinker: Thinker, now_ns: int) -> tuple[_Read, tuple[ChatResult, ...]]:
-    shown = moment([alone(Seen(entry.seq, seen))], now_ns=now_ns, reason="asked", expected="")
+    looked_at = as_seen(entry) if "cpu_percent" in seen.values else alone(Seen(entry.seq, seen))
+    shown = moment([looked_at], now_ns=now_ns, reason="asked", expected="")
     try:
         answered = await thinker.ask(
             [("system", prompt(PILOT)), ("user", shown)], Reply, reply_schema([cite(entry.seq)], shown=shown)

@@ -116,8 +116,9 @@ def reply_schema(
         nothing else; holds: what may be claimed of it
     call: schema of a call of a tool, None where there are no tools
     shown: for the pilot model, what it is shown now: `observed` is a stretch of an observation, its other texts are of
-        the words shown and those that it was taught, and so short that even if it loops the object ends within the
-        answer's tokens; its shares are tenths, since a grammar made of a schema knows no bounds of numbers
+        words of the observations (`expected`: of all) and those that it was taught, and so short that even if it loops
+        the object ends within the answer's tokens; its shares are tenths, since a grammar made of a schema knows no
+        bounds of numbers
     Written out by hand, since servers differ in which keywords they obey: no `$ref` or `$schema`, and `pattern` for the
     pilot alone, which our own engine serves.
     """
@@ -125,7 +126,7 @@ def reply_schema(
     if shown is not None:
         share = {"enum": [tenth / 10 for tenth in range(11)]}
 
-    word = _word(shown)
+    word = "" if shown is None else _word("\n".join(wording.observed(shown)))
     quoted = wording.quotation(shown or "")
     observed, assessment = _text(300), _text(300)
     if word:
@@ -147,7 +148,7 @@ def reply_schema(
         "observed": observed,
         "assessment": assessment,
         "severity": {"type": "string", "enum": list(SEVERITIES)},
-        "expected": text(200, 8),
+        "expected": _text(200) if shown is None else wording.text(_word(shown), 8),
         "prediction_error": share,
         "attention": shares,
         "action_needed": {"type": "boolean"},
@@ -176,8 +177,8 @@ def ask_schema(citable: Sequence[str]) -> dict[str, Any]:
     return _object({"answer": _text(800), "evidence": _citations(citable)})
 
 
-def _word(shown: str | None) -> str:
-    return "" if shown is None else wording.word(wording.taught() | wording.words(shown))
+def _word(shown: str) -> str:
+    return wording.word(wording.taught() | wording.words(shown))
 
 
 def _text(max_chars: int) -> dict[str, Any]:

@@ -22,8 +22,8 @@ _CLOCK = re.compile(r"\b\d\d:\d\d(?=:\d\d\b)")
 _ENDS = ".,:;"
 _LONGEST = 100
 """Bytes of a word: what is longer is no name, and a thought made of such would not end."""
-_SEEN = re.compile(r"#\d+ \d\d:\d\d:\d\d \S+: ")
-"""What stands before the text of an observation in a moment."""
+_SEEN = re.compile(r"#\d+ \d\d:\d\d:\d\d (\S+: .*)")
+"""An observation in a moment: its source and its text."""
 _OPENING, _CLOSING = "[({<'", ".,:;])}>'"
 """What a quotation may begin behind, or end before."""
 _NO_BEGINNING = _CLOSING + "{"
@@ -59,6 +59,11 @@ def words(shown: str) -> set[str]:
     return {each for each in found if 0 < len(each.encode(errors="replace")) <= _LONGEST and each.isprintable()}
 
 
+def observed(shown: str) -> list[str]:
+    """The observations of the moment `shown`, from their source on; not what else stands there: memories, the clock."""
+    return [seen[1] for line in shown.splitlines() if (seen := _SEEN.match(line))]
+
+
 def word(allowed: Iterable[str]) -> str:
     """A regular expression of any of the words `allowed`: a tree of their common beginnings, so there are few ways on.
 
@@ -69,7 +74,7 @@ def word(allowed: Iterable[str]) -> str:
 
 def quotation(shown: str) -> str:
     """A regular expression of any stretch of an observation in the moment `shown`, "" where it shows none."""
-    lines = [line[head.end() :] for line in shown.splitlines() if (head := _SEEN.match(line))]
+    lines = [line.partition(": ")[2] for line in observed(shown)]
     runs = [run for line in lines for part in line.split(" | ") for run in _runs(part)]
     begun = [run[at:] for run in runs for at, piece in enumerate(run) if piece.strip() not in _NO_BEGINNING]
     return _any_of(map(_stretch, begun))

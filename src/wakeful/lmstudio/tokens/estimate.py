@@ -159,8 +159,8 @@ class _Calibration:
         self.margin = max(_MARGIN, max(_SURPRISE * self._shortfall(*each) for each in self.seen))
 
     def _shortfall(self, found: Features, tokens: int) -> float:
-        likely = max(1.0, self.likely(found))
-        return (tokens - likely - _SQRT * math.sqrt(likely) - _FEW) / likely
+        likely = self.likely(found)
+        return (tokens - likely - _SQRT * math.sqrt(likely) - _FEW) / likely if likely else 0.0
 
 
 class TokenEstimator:
