@@ -85,8 +85,9 @@ def jumping() -> JumpingLoop:
     return cast("JumpingLoop", asyncio.get_running_loop())
 
 
-def patient_with(journal: Journal) -> None:
-    """Lets no time pass while the journal writes, which it does in a thread of its own."""
+@contextmanager
+def patient_with(journal: Journal) -> Generator[None]:
+    """Lets no time pass while the journal writes, which it does in a thread of its own; and nobody looks often."""
     loop, writer = jumping(), cast("Any", journal)._writer
     write = writer.write
 
@@ -95,5 +96,17 @@ def patient_with(journal: Journal) -> None:
             return await write(*args, **options)
 
     writer.write = held
-    cast("Any", tail).POLL_S = cast("Any", index)._FOLLOW_EVERY_S = _SELDOM_S
-    cast("Any", attend).SAVE_EVERY_S = cast("Any", checking).MOVE_EVERY_S = _SELDOM_S
+    seldom = [
+        (tail, "POLL_S"),
+        (index, "_FOLLOW_EVERY_S"),
+        (attend, "SAVE_EVERY_S"),
+        (checking, "MOVE_EVERY_S"),
+    ]
+    before = [getattr(module, name) for module, name in seldom]
+    for module, name in seldom:
+        setattr(module, name, _SELDOM_S)
+    try:
+        yield
+    finally:  # other journals of this process wait for news as well
+        for (module, name), usual in zip(seldom, before, strict=True):
+            setattr(module, name, usual)

@@ -69,7 +69,7 @@ async def live(
 
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(await Journal.open(folder / "journal.db", patience_s=math.inf))
-        patient_with(journal)
+        stack.enter_context(patient_with(journal))
         index = await stack.enter_async_context(JournalIndex(journal, folder / "index.db"))
         thinker, server = await stack.enter_async_context(_model(model))
         memory = Memory(journal, index, now_ns=now_ns)
