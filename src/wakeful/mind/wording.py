@@ -15,7 +15,7 @@ from typing import Any
 _ATOM = re.compile(r"""[^\s"\\'()\[\]{}<>,;=|]+""")
 _ADDRESS = re.compile(r"[\w.-]*[A-Za-z.][\w.-]*:\d{2,5}")
 """A host and its port, which make one name."""
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![A-Za-z_])\d+(?:\.\d+)?")
 _LAST = re.compile(r"/dev/([\w-]+)|\.(\w+(?:Error|Exception))\b")
 """What is called by the last part of its name: `sda` of `/dev/sda`, `IOError` of `java.io.IOError`."""
 _CLOCK = re.compile(r"\b\d\d:\d\d(?=:\d\d\b)")
