@@ -1,6 +1,6 @@
 """How does the pilot model answer a question? It reads each entry alone; the gravest are told, each by its minute.
 
-It was never good at choosing among many lines: 36 of 100 answers were right. Of single lines it says 97 rightly.
+It was never good at choosing among many lines: 36 of 100 answers were right. Of 100 single ones it named 97 rightly.
 """
 
 import re
